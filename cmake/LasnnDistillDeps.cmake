@@ -1,0 +1,5 @@
+find_package(Torch QUIET)
+if(NOT TORCH_LIBRARIES)
+  list(APPEND lasnn_missing Torch)
+endif()
+include(LasnnCommonDeps)

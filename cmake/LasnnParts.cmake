@@ -1,0 +1,18 @@
+# lasnn_part(OPTION "what it needs" DEPS_MODULE): resolves OPTION (ON, OFF, AUTO) into OPTION_ENABLED.
+# DEPS_MODULE sets lasnn_missing to the list of what was not found (empty: all there).
+macro(lasnn_part option needs deps_module)
+  set(${option}_ENABLED FALSE)
+  if(NOT "${${option}}" STREQUAL "OFF")
+    set(lasnn_missing "")
+    include(${deps_module})
+    if(lasnn_missing STREQUAL "")
+      set(${option}_ENABLED TRUE)
+    elseif("${${option}}" STREQUAL "AUTO")
+      message(STATUS "${option}: off, not found: ${lasnn_missing} (needs ${needs})")
+    else()
+      message(FATAL_ERROR "${option}=ON, but not found: ${lasnn_missing}; install it or set ${option}=OFF")
+    endif()
+  else()
+    message(STATUS "${option}: off, as asked")
+  endif()
+endmacro()

@@ -1,0 +1,11 @@
+# One place for the flags of our own targets; never directory-wide.
+add_library(lasnn_options INTERFACE)
+target_compile_options(lasnn_options INTERFACE
+  $<$<COMPILE_LANGUAGE:C,CXX>:-Wall -Wextra>
+  $<$<AND:$<BOOL:${LASNN_WERROR}>,$<COMPILE_LANGUAGE:C,CXX>>:-Werror>)
+if(LASNN_SANITIZE)
+  target_compile_options(lasnn_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
+  target_link_options(lasnn_options INTERFACE -fsanitize=address,undefined)
+endif()
+# The install set holds it because the static runtime library links it.
+install(TARGETS lasnn_options EXPORT lasnnTargets)
