@@ -54,4 +54,8 @@ llvm::SmallVector<int32_t> intPerChannel(mlir::ElementsAttr attr, int64_t channe
 /// file, else the operation's own name and result number.
 std::string nameOf(mlir::Operation *op);
 
+/// The operations of a network, operands first; among those that are ready, textual order decides. Backends, reports and
+/// the interpreter all use this order. The network must be verified (S4).
+llvm::SmallVector<mlir::Operation *> executionOrder(NetworkOp network);
+
 } // namespace lasnn::snn

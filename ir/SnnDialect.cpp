@@ -2,6 +2,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -103,6 +104,30 @@ std::string nameOf(Operation *op) {
     ++index;
   }
   return (op->getName().stripDialect() + "#" + llvm::Twine(index)).str();
+}
+
+llvm::SmallVector<Operation *> executionOrder(NetworkOp network) {
+  llvm::SmallVector<Operation *> order;
+  llvm::DenseSet<Operation *> placed;
+  for (Operation &root : network.getBody().front()) {
+    llvm::SmallVector<Operation *> stack{&root};
+    while (!stack.empty()) {
+      Operation *op = stack.back();
+      Operation *waiting = nullptr;
+      for (Value operand : op->getOperands())
+        if (Operation *producer = operand.getDefiningOp(); producer && !placed.contains(producer)) {
+          waiting = producer;
+          break;
+        }
+      if (waiting && !placed.contains(op)) {
+        stack.push_back(waiting);
+        continue;
+      }
+      stack.pop_back();
+      if (placed.insert(op).second) order.push_back(op);
+    }
+  }
+  return order;
 }
 
 } // namespace lasnn::snn
