@@ -1,0 +1,75 @@
+#include "tools/common/model.h"
+
+#include "runtime/format/reader.h"
+
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SHA256.h"
+
+#include <fmt/format.h>
+
+using namespace mlir;
+
+namespace lasnn::tools {
+
+std::unique_ptr<MLIRContext> makeContext() {
+  auto context = std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED);
+  context->loadDialect<snn::SnnDialect>();
+  return context;
+}
+
+ModelBytes alignedCopy(StringRef text) {
+  ModelBytes bytes;
+  bytes.size = text.size();
+  bytes.data.reset(static_cast<uint8_t *>(std::aligned_alloc(64, (text.size() + 64) / 64 * 64)));
+  std::memcpy(bytes.data.get(), text.data(), text.size());
+  return bytes;
+}
+
+llvm::Expected<ModelBytes> readFile(const std::string &path) {
+  if (path != "-" && llvm::sys::fs::is_directory(path))
+    return llvm::createStringError(fmt::format("cannot read '{}': it is a folder, expected a model file", path));
+  auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!buffer) return llvm::createStringError(fmt::format("cannot read '{}': {}", path, buffer.getError().message()));
+  return alignedCopy((*buffer)->getBuffer());
+}
+
+static bool isMlir(StringRef text) { return text.starts_with("ML\xefR") || text.contains("snn.network"); }
+
+llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, const frontend::ImportOptions &options) {
+  auto bytes = readFile(path);
+  if (!bytes) return bytes.takeError();
+  Model model;
+  model.path = path;
+  model.bytes = std::move(*bytes);
+  auto digest = llvm::SHA256::hash({model.bytes.data.get(), model.bytes.size});
+  model.sha256 = llvm::toHex(digest, /*LowerCase=*/true);
+  StringRef text = model.bytes.text();
+  std::string name = path == "-" ? "stdin" : path;
+
+  if (text.empty()) return llvm::createStringError(fmt::format("'{}' is empty, expected an ONNX, MLIR or .lasnn model", name));
+  ParserConfig config(&context, /*verifyAfterParse=*/true);
+  if (text.starts_with("LASNN")) {
+    model.kind = Model::Kind::Lasnn;
+    std::string error;
+    auto artefact = format::readLasnn(model.bytes.data.get(), model.bytes.size, error);
+    if (!artefact) return llvm::createStringError(fmt::format("'{}': {}", name, error));
+    model.module = parseSourceString<ModuleOp>(StringRef(reinterpret_cast<const char *>(artefact->ir), artefact->ir_size), config);
+  } else if (isMlir(text)) {
+    model.kind = Model::Kind::Mlir;
+    model.module = parseSourceString<ModuleOp>(text, config, name);
+  } else {
+    auto imported = frontend::importOnnx(context, text, name, options);
+    if (succeeded(imported)) model.module = std::move(*imported);
+  }
+  if (!model.module) return llvm::createStringError("");
+  auto networks = model.module->getOps<snn::NetworkOp>();
+  if (std::distance(networks.begin(), networks.end()) != 1)
+    return llvm::createStringError(fmt::format("'{}' holds {} networks, expected 1", name, std::distance(networks.begin(), networks.end())));
+  model.network = *networks.begin();
+  return model;
+}
+
+} // namespace lasnn::tools

@@ -1,0 +1,42 @@
+// A network from a file in any form that the tools read: .onnx (float), .mlir text or bytecode, .lasnn (integer).
+#pragma once
+
+#include "frontend/onnx/import.h"
+#include "ir/Snn.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <memory>
+#include <string>
+
+namespace lasnn::tools {
+
+/// Bytes with the alignment that the runtime asks of a model in memory.
+struct ModelBytes {
+  std::unique_ptr<uint8_t[], void (*)(void *)> data{nullptr, free};
+  size_t size = 0;
+  llvm::StringRef text() const { return {reinterpret_cast<const char *>(data.get()), size}; }
+};
+
+struct Model {
+  enum class Kind { Onnx, Mlir, Lasnn };
+  Kind kind = Kind::Onnx;
+  std::string path, sha256;
+  ModelBytes bytes;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  snn::NetworkOp network; ///< inside `module`
+};
+
+/// A context that knows the dialect and runs on this thread alone: tools are short-lived and start in milliseconds.
+std::unique_ptr<mlir::MLIRContext> makeContext();
+
+/// A copy aligned as the runtime asks.
+ModelBytes alignedCopy(llvm::StringRef text);
+/// Read "-" or a file whole.
+llvm::Expected<ModelBytes> readFile(const std::string &path);
+
+/// Load a model. Problems inside it have been reported as diagnostics when the error is "".
+llvm::Expected<Model> loadModel(mlir::MLIRContext &context, const std::string &path, const frontend::ImportOptions &options);
+
+} // namespace lasnn::tools

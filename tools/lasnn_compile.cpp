@@ -1,0 +1,172 @@
+// lasnn-compile: a trained model to an artefact for one target.
+#include "backends/backend.h"
+#include "frontend/data/data.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/passes.h"
+#include "tools/common/cli.h"
+#include "tools/common/model.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+using namespace lasnn;
+using namespace lasnn::tools;
+
+namespace {
+
+struct Options {
+  std::string model, output, target = "x86", weights = "int8", calib, report, emit;
+  size_t calibLimit = 512;
+  int stateBits = 0;
+  bool check = false, convert = false, json = false, timing = false, printAfterAll = false;
+  std::vector<float> mean, std;
+  std::string readout, encoding;
+  frontend::ImportOptions import;
+};
+
+std::string targetNames() {
+  std::string names;
+  for (const auto &backend : backends()) names += (names.empty() ? "" : ", ") + backend->name().str();
+  return names;
+}
+
+void declare(CLI::App &app, Options &o) {
+  app.add_option("model", o.model, "ONNX or MLIR model; - is stdin")->required();
+  app.add_option("-o,--output", o.output, "artefact to write; - is stdout");
+  app.add_option("--target", o.target, "one of: " + targetNames());
+  app.add_option("--timesteps", o.import.timesteps, "T; overrides the model's own");
+  app.add_option("--weights", o.weights, "width of the weights")
+      ->check(CLI::IsMember({"int8", "int7", "int6", "int5", "int4", "int3", "int2"}));
+  app.add_option("--state-bits", o.stateBits, "width of the membrane; 0: chosen from calibration or proof")
+      ->check(CLI::IsMember({0, 16, 24}));
+  app.add_option("--calib", o.calib, "calibration data as SET:DIR, train split; SET: " + data::knownSets());
+  app.add_option("--calib-limit", o.calibLimit, "images of the calibration set to use");
+  app.add_option("--mean", o.mean, "input mean per channel, of pixel/255; overrides the model's own")->delimiter(',');
+  app.add_option("--std", o.std, "input standard deviation per channel")->delimiter(',');
+  app.add_option("--readout", o.readout, "how per-step outputs combine")->check(CLI::IsMember({"sum", "mean", "last"}));
+  app.add_option("--encoding", o.encoding, "how the input is driven")->check(CLI::IsMember({"direct", "events"}));
+  app.add_flag("--check", o.check, "say whether the target can run the model; write nothing");
+  app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
+  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan")
+      ->check(CLI::IsMember({"snn", "snn-int", "plan"}));
+  app.add_option("--report", o.report, "folder for compile.json and plan.txt");
+  app.add_flag("--json", o.json, "print what was made as one JSON object on stdout");
+  app.add_flag("--mlir-timing", o.timing, "print the time of every pass on stderr");
+  app.add_flag("--mlir-print-ir-after-all", o.printAfterAll, "print the IR after every pass on stderr");
+}
+
+llvm::Expected<std::shared_ptr<CalibrationData>> loadCalibration(const Options &o) {
+  if (o.calibLimit == 0)
+    return llvm::createStringError("--calib-limit is 0: the calibration set is empty, expected at least 1 image");
+  std::string error;
+  auto set = data::load(o.calib, "train", o.calibLimit, error);
+  if (!set) return llvm::createStringError(error);
+  auto calibration = std::make_shared<CalibrationData>();
+  calibration->description = fmt::format("{} train, first {} images", set->name, set->count);
+  for (size_t i = 0; i < set->count; ++i) calibration->samples.emplace_back(set->image(i), set->image(i) + set->imageBytes());
+  return calibration;
+}
+
+std::string print(mlir::ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream, mlir::OpPrintingFlags().enableDebugInfo());
+  return text + "\n";
+}
+
+llvm::Error writeReport(const Options &o, const nlohmann::ordered_json &json, const std::string &plan) {
+  if (std::error_code code = llvm::sys::fs::create_directories(o.report))
+    return llvm::createStringError(fmt::format("cannot make the folder '{}': {}", o.report, code.message()));
+  if (llvm::Error error = writeFile(o.report + "/compile.json", json.dump(2) + "\n")) return error;
+  return writeFile(o.report + "/plan.txt", plan);
+}
+
+bool runPasses(mlir::MLIRContext &context, mlir::ModuleOp module, const Options &o, llvm::function_ref<void(mlir::OpPassManager &)> build) {
+  mlir::PassManager manager(&context, mlir::ModuleOp::getOperationName());
+  build(manager);
+  if (o.timing) manager.enableTiming();
+  if (o.printAfterAll) manager.enableIRPrinting(/*before=*/nullptr);
+  return mlir::succeeded(manager.run(module));
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  const std::string tool = "lasnn-compile";
+  CLI::App app{"Compile a trained spiking network for a target: fold, fuse, calibrate, quantize, prove, plan."};
+  Options o;
+  setUp(app, tool);
+  declare(app, o);
+  LASNN_PARSE(app, argc, argv)
+
+  const Backend *backend = findBackend(o.target);
+  auto usage = [&](const std::string &text) { return fail(tool, text), kUsage; };
+  if (!backend) return usage(fmt::format("--target={} is unknown, expected one of: {}", o.target, targetNames()));
+  if (o.output.empty() && o.emit.empty() && !o.check) return usage("-o OUT is missing; add it, or --emit=STAGE, or --check");
+  if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
+  if (!o.mean.empty()) o.import.mean = o.mean;
+  if (!o.std.empty()) o.import.std = o.std;
+  if (!o.readout.empty()) o.import.readout = snn::symbolizeReadoutMode(o.readout);
+  if (!o.encoding.empty()) o.import.encoding = snn::symbolizeEncoding(o.encoding);
+
+  auto context = makeContext();
+  DiagnosticPrinter printer(*context, o.model);
+  auto model = loadModel(*context, o.model, o.import);
+  if (!model) return fail(tool, fmt::format("'{}' cannot be compiled; {}", o.model, llvm::toString(model.takeError())));
+  if (model->kind == Model::Kind::Lasnn) return fail(tool, fmt::format("'{}' is an artefact already, expected a source model", o.model));
+
+  std::string shown;
+  if (!model->network.isInteger()) {
+    if (!runPasses(*context, *model->module, o, buildFloatPipeline)) return fail(tool, "the network was refused; nothing was written");
+    if (o.emit == "snn") shown = print(*model->module);
+    CompileOptions compile;
+    compile.weightBits = o.weights.back() - '0';
+    compile.stateBits = o.stateBits;
+    if (!o.calib.empty() && shown.empty()) {
+      auto calibration = loadCalibration(o);
+      if (!calibration) return fail(tool, calibration.takeError());
+      compile.calibration = *calibration;
+    }
+    auto build = [&](mlir::OpPassManager &manager) { buildIntegerPipeline(manager, compile); };
+    if (shown.empty() && !runPasses(*context, *model->module, o, build)) return fail(tool, "the network was refused; nothing was written");
+  }
+  if (o.emit == "snn-int") shown = print(*model->module);
+  if (shown.empty() && mlir::failed(backend->check(model->network)))
+    return fail(tool, fmt::format("target {} cannot run this network; nothing was written", o.target));
+
+  Artefact artefact;
+  if (shown.empty() && !o.check) {
+    Provenance provenance;
+    provenance.tool = versionText(tool);
+    provenance.options = fmt::format("--target={} --weights={} --state-bits={}", o.target, o.weights, o.stateBits);
+    provenance.sourceName = o.model.substr(o.model.find_last_of('/') + 1);
+    provenance.sourceSha256 = model->sha256;
+    if (!o.calib.empty()) provenance.calibration = fmt::format("{} (first {})", o.calib.substr(0, o.calib.find(':')), o.calibLimit);
+    auto compiled = backend->compile(model->network, provenance);
+    if (mlir::failed(compiled)) return fail(tool, "nothing was written");
+    artefact = std::move(*compiled);
+    if (o.emit == "plan") shown = artefact.plan;
+  }
+  if (!shown.empty()) {
+    if (llvm::Error error = writeFile(o.output.empty() ? "-" : o.output, shown)) return fail(tool, std::move(error));
+    return kOk;
+  }
+
+  nlohmann::ordered_json json{{"model", o.model}, {"target", o.target}, {"weights", o.weights}, {"source_sha256", model->sha256}};
+  if (!o.check) {
+    std::string_view bytes(reinterpret_cast<const char *>(artefact.bytes.data()), artefact.bytes.size());
+    if (llvm::Error error = writeFile(o.output, bytes)) return fail(tool, std::move(error));
+    json["output"] = o.output;
+    json["bytes"] = artefact.bytes.size();
+    if (!o.report.empty())
+      if (llvm::Error error = writeReport(o, json, artefact.plan)) return fail(tool, std::move(error));
+  } else {
+    json["runs"] = true;
+  }
+  if (o.json && o.output != "-") fmt::print("{}\n", json.dump(2));
+  else if (o.check) fmt::print("{} runs on target {}\n", o.model, o.target);
+  return kOk;
+}

@@ -1,0 +1,69 @@
+// lasnn-run: a compiled network (or, on the interpreter, any model) over a data set.
+#include "tools/common/cli.h"
+#include "tools/common/model.h"
+#include "tools/common/sweep.h"
+
+#include <fmt/format.h>
+
+using namespace lasnn;
+using namespace lasnn::tools;
+
+int main(int argc, char **argv) {
+  const std::string tool = "lasnn-run";
+  CLI::App app{"Run a network over a data set and report accuracy, latency, spike rates and the digest of its outputs."};
+  std::string path, spec, split = "test", device = "auto", isa = "auto";
+  size_t limit = 0, threads = 1;
+  bool json = false, profile = false;
+  frontend::ImportOptions import;
+  setUp(app, tool);
+  app.add_option("artefact", path, ".lasnn; with --device=interp also .onnx and .mlir; - is stdin")->required();
+  app.add_option("--data", spec, "data set as SET:DIR; SET: " + data::knownSets())->required();
+  app.add_option("--split", split, "train or test")->check(CLI::IsMember({"train", "test"}));
+  app.add_option("--limit", limit, "use the first N images; 0: all");
+  app.add_option("--device", device, "auto is x86 for .lasnn, else interp")->check(CLI::IsMember({"auto", "interp", "x86"}));
+  app.add_option("--isa", isa, "kernels of the x86 device; LASNN_ISA in the environment overrides auto")
+      ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512"}));
+  app.add_option("--threads", threads, "images side by side")->check(CLI::Range(size_t(1), size_t(256)));
+  app.add_option("--timesteps", import.timesteps, "T, for a source model; overrides the file");
+  app.add_flag("--profile", profile, "print synaptic operations and clips by layer");
+  app.add_flag("--json", json, "print one JSON object on stdout");
+  LASNN_PARSE(app, argc, argv)
+
+  auto context = makeContext();
+  DiagnosticPrinter printer(*context, path);
+  auto model = loadModel(*context, path, import);
+  if (!model) return fail(tool, fmt::format("'{}' cannot be used; {}", path, llvm::toString(model.takeError())));
+  if (device == "auto") device = model->kind == Model::Kind::Lasnn ? "x86" : "interp";
+  if (device == "x86" && model->kind != Model::Kind::Lasnn)
+    return fail(tool, fmt::format("'{}' is no .lasnn, which --device=x86 needs; compile it with lasnn-compile --target=x86", path));
+
+  std::string error;
+  auto set = data::load(spec, split, limit, error);
+  if (!set) return fail(tool, error);
+  DeviceFactory make = [&]() -> llvm::Expected<std::unique_ptr<Device>> {
+    if (device == "x86") return makeX86(model->bytes.data.get(), model->bytes.size, isa);
+    return makeInterpreter(model->network);
+  };
+  auto result = sweep(make, *set, unsigned(threads));
+  if (!result) return fail(tool, result.takeError());
+  auto described = make();
+  if (!described) return fail(tool, described.takeError());
+
+  nlohmann::ordered_json report = toJson(*result, **described);
+  if (json) {
+    fmt::print("{}\n", report.dump(2));
+    return kOk;
+  }
+  fmt::print("device      {} {}\nimages      {}\ntop-1       {:.2f} %\nlatency     p50 {:.1f} us, p90 {:.1f} us, p99 {:.1f} us\nthroughput  {:.0f} images/s\n",
+             (*described)->name(), (*described)->isa(), result->images, report["top1"].get<double>(), result->percentile(.5),
+             result->percentile(.9), result->percentile(.99), report["images_per_s"].get<double>());
+  if ((*described)->isInteger()) fmt::print("digest      {}\n", hex(result->digest));
+  fmt::print("spike rate  {:.2f} %\n", 100 * report["spike_rate"].get<double>());
+  for (const LayerStats &layer : result->layers) {
+    fmt::print("  {:<24} {:>9} neurons  {:6.2f} %", layer.name, layer.neurons, 100 * layer.rate());
+    if (profile)
+      fmt::print("  {:>12.0f} synops/image  {:>8} clips", double(layer.synops) / std::max<size_t>(1, result->images), layer.clips);
+    fmt::print("\n");
+  }
+  return kOk;
+}
