@@ -1,0 +1,151 @@
+#include "distill/commands.h"
+#include "distill/evaluate.h"
+#include "distill/export.h"
+#include "distill/learn.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <thread>
+
+namespace lasnn::distill {
+
+nlohmann::json trainToJson(const TrainOptions &o) {
+  // What changes the result; where files go and how many threads run does not belong here.
+  return {{"arch", o.arch}, {"epochs", o.epochs}, {"batch", o.batch}, {"limit", o.limit}, {"lr", o.lr}, {"momentum", o.momentum},
+          {"weight_decay", o.weightDecay}, {"warmup", o.warmup}, {"optimizer", o.optimizer}, {"schedule", o.schedule},
+          {"augment", o.augment}, {"label_smoothing", o.labelSmoothing}, {"seed", o.seed}, {"workers", o.workers}, {"bf16", o.bfloat16}};
+}
+
+nlohmann::json studentToJson(const StudentOptions &s) {
+  const LossOptions &l = s.loss;
+  return {{"adapter", s.adapter}, {"encoding", s.encoding}, {"init", s.init}, {"timesteps", s.timesteps}, {"distill", !s.noDistill},
+          {"alpha", l.alpha}, {"lambda", l.lambda}, {"attention", l.attention}, {"attention_power", l.attentionPower},
+          {"attention_temperature", l.attentionTemperature}, {"attention_scale", l.attentionScale}, {"distance", l.distance},
+          {"weight_teacher", l.weightTeacher}, {"attention_maps", l.attentionMaps}, {"kd", l.kd}, {"kd_temperature", l.kdTemperature},
+          {"kd_per_step", l.kdPerStep}, {"tet", l.tet}, {"self_distill", l.selfDistill}, {"rate_target", l.rateTarget},
+          {"rate_weight", l.rateWeight}, {"neuron", neuronToJson(s.neuron)}};
+}
+
+namespace {
+
+data::Dataset loadData(const std::string &spec, const std::string &split, int64_t limit) {
+  std::string error;
+  auto set = data::load(spec, split, size_t(limit), error);
+  if (!set)
+    throw std::runtime_error(error);
+  return std::move(*set);
+}
+
+Arch archFor(const std::string &name, const data::Dataset &set) {
+  Arch arch = findArch(name);
+  arch.channels = set.channels, arch.height = set.height, arch.width = set.width, arch.classes = set.classes;
+  return arch;
+}
+
+void checkTraining(const TrainOptions &o) {
+  if (o.resume && o.checkpoint.empty())
+    throw std::invalid_argument("--resume continues from --checkpoint=FILE, which is not given");
+  const auto parent = std::filesystem::path(o.out).parent_path();
+  if (!parent.empty() && !std::filesystem::is_directory(parent)) // before minutes of training, not after
+    throw std::runtime_error(fmt::format("{}: its folder does not exist; create {} first", o.out, parent.string()));
+}
+
+/// Writes the model, then measures it on the test split and reports.
+void finish(Model &model, const TrainOptions &o, const TrainResult &result, bool json) {
+  saveModel(model, o.out);
+  const data::Dataset test = loadData(o.data, "test", o.limit);
+  const Evaluation e = evaluate(model, test, int(std::max(1u, std::thread::hardware_concurrency())), 0);
+  fmt::print(stderr, "{}: {} epochs in {:.1f} s, test top1 {:.2f} % of {} images{}\n", o.out, result.epochs, result.seconds, 100 * e.top1, e.images,
+             model.student() ? fmt::format(", spike rate {:.2f} %", 100 * e.meanRate) : "");
+  if (!json)
+    return;
+  nlohmann::json out = {{"model", o.out}, {"kind", model.meta["kind"]}, {"epochs", result.epochs}, {"train_seconds", result.seconds},
+                        {"train_loss", result.loss}, {"train_top1", result.top1}, {"train_images_per_s", result.imagesPerSecond},
+                        {"test", evaluationToJson(e)}};
+  fmt::print("{}\n", out.dump());
+}
+
+nlohmann::json dataToJson(const data::Dataset &set) { return {{"name", set.name}, {"mean", set.mean}, {"std", set.std}}; }
+
+} // namespace
+
+void runTeacher(const TrainOptions &o, bool json) {
+  checkTraining(o);
+  const data::Dataset set = loadData(o.data, "train", o.limit);
+  const Arch arch = archFor(o.arch, set);
+  torch::manual_seed(o.seed);
+  Model model;
+  model.meta = {{"kind", "teacher"}, {"data", dataToJson(set)}, {"training", trainToJson(o)}};
+  const TrainResult result = train(o, set, [&](int k) {
+    auto network = std::make_shared<Network>(arch, std::nullopt);
+    if (k == 0)
+      model.network = network;
+    return teacherLearner(network, o);
+  }, model.meta["training"]);
+  finish(model, o, result, json);
+}
+
+void runStudent(const TrainOptions &o, const StudentOptions &s, bool json) {
+  checkTraining(o);
+  if (s.timesteps < 1 || s.timesteps > 4096)
+    throw std::invalid_argument(fmt::format("-T {}: a spiking network needs at least 1 time-step to answer (allowed 1 to 4096; 4 is a good start)", s.timesteps));
+  const bool needed = !s.noDistill || s.init == "teacher";
+  if (needed && s.teacher.empty())
+    throw std::invalid_argument("--teacher=FILE is needed (train one with `lasnn-distill teacher`), or give --no-distill --init=random");
+  const data::Dataset set = loadData(o.data, "train", o.limit);
+  const Arch arch = archFor(o.arch, set);
+  Model teacher;
+  if (needed) {
+    teacher = loadModel(s.teacher);
+    if (teacher.student())
+      throw std::invalid_argument(fmt::format("{}: is a student; --teacher needs a model of `lasnn-distill teacher`", s.teacher));
+    checkDataset(teacher, set);
+  }
+  torch::manual_seed(o.seed);
+  Model model;
+  nlohmann::json training = trainToJson(o);
+  training["student"] = studentToJson(s);
+  model.meta = {{"kind", "student"}, {"data", dataToJson(set)}, {"training", training}, {"timesteps", s.timesteps}, {"encoding", s.encoding}};
+  const TrainResult result = train(o, set, [&](int k) {
+    auto network = std::make_shared<Network>(arch, s.neuron);
+    if (s.init == "teacher") {
+      const size_t copied = copyMatching(*teacher.network, *network);
+      if (k == 0)
+        fmt::print(stderr, "{} of {} synapses start from the teacher\n", copied, network->synapses().size());
+    }
+    if (k == 0)
+      model.network = network;
+    return studentLearner(network, teacher.network, o, s);
+  }, training);
+  finish(model, o, result, json);
+}
+
+void runEval(const EvalOptions &o, bool json) {
+  const Model model = loadModel(o.model);
+  const data::Dataset set = loadData(o.data, o.split, o.limit);
+  const Evaluation e = evaluate(model, set, o.threads, o.latency);
+  if (json) {
+    nlohmann::json out = evaluationToJson(e);
+    out["model"] = o.model, out["kind"] = model.meta["kind"], out["split"] = o.split;
+    if (model.student())
+      out["timesteps"] = model.timesteps();
+    fmt::print("{}\n", out.dump());
+    return;
+  }
+  fmt::print("{} on {} {}: top1 {:.2f} % of {} images, {:.1f} s\n", model.meta["kind"].get<std::string>(), set.name, o.split, 100 * e.top1, e.images, e.seconds);
+  for (const LayerRate &layer : e.layers)
+    fmt::print("  {:<16} {:>8} neurons  spike rate {:6.2f} %\n", layer.name, layer.neurons, 100 * layer.rate);
+  if (!e.layers.empty())
+    fmt::print("  mean spike rate {:.2f} % at T = {}\n", 100 * e.meanRate, model.timesteps());
+  if (!e.latencyUs.empty())
+    fmt::print("  one image: p50 {:.0f} us, p90 {:.0f} us, p99 {:.0f} us\n", e.latencyUs[0], e.latencyUs[1], e.latencyUs[2]);
+}
+
+void runExport(const ExportOptions &o) {
+  const Model model = loadModel(o.model);
+  exportStudent(model, o.out);
+  fmt::print(stderr, "{}: {} layers, T = {}\n", o.out, model.network->layerNames().size(), model.timesteps());
+}
+
+} // namespace lasnn::distill

@@ -1,0 +1,23 @@
+// The four subcommands, called with options that are already parsed. std::invalid_argument means the user asked wrongly.
+#pragma once
+
+#include "distill/options.h"
+#include "frontend/data/data.h"
+
+namespace lasnn::distill {
+
+struct EvalOptions {
+  std::string model, data, split = "test";
+  int64_t limit = 0, latency = 0;
+  int threads = 1;
+};
+struct ExportOptions {
+  std::string model, out;
+};
+
+void runTeacher(const TrainOptions &, bool json);
+void runStudent(const TrainOptions &, const StudentOptions &, bool json);
+void runEval(const EvalOptions &, bool json);
+void runExport(const ExportOptions &);
+
+} // namespace lasnn::distill

@@ -1,0 +1,133 @@
+#include "distill/learn.h"
+
+#include <fmt/format.h>
+
+namespace lasnn::distill {
+namespace {
+
+double countCorrect(const torch::Tensor &logits, const torch::Tensor &labels) {
+  return (logits.argmax(1) == labels).sum().item<double>();
+}
+
+struct Root : torch::nn::Module {
+  Root(const std::shared_ptr<Network> &network, const std::shared_ptr<Adapters> &adapters) {
+    register_module("net", network);
+    if (adapters)
+      register_module("adapters", adapters);
+  }
+};
+
+void freeze(Network &network) {
+  network.eval();
+  for (torch::Tensor &p : network.parameters())
+    p.set_requires_grad(false);
+}
+
+} // namespace
+
+Steps encode(const Batch &batch, const std::string &encoding, int64_t steps, uint64_t stream) {
+  if (encoding == "direct")
+    return {batch.images, 1};
+  return {poissonSpikes(batch.intensities, steps, mixSeed({stream, 3})), steps};
+}
+
+Learner teacherLearner(const std::shared_ptr<Network> &network, const TrainOptions &o) {
+  network->bfloat16 = o.bfloat16;
+  Learner learner;
+  learner.root = std::make_shared<Root>(network, nullptr);
+  LossOptions loss;
+  loss.labelSmoothing = o.labelSmoothing;
+  learner.loss = [network, loss](const Batch &batch, uint64_t, Terms &terms) {
+    const torch::Tensor logits = network->forward({batch.images, 1}, 1).logits.x;
+    const torch::Tensor total = outputLoss(logits.unsqueeze(0), batch.labels, loss);
+    const double n = double(batch.labels.size(0));
+    terms["loss"] += total.item<double>() * n;
+    terms["correct"] += countCorrect(logits, batch.labels);
+    return total;
+  };
+  return learner;
+}
+
+Learner studentLearner(const std::shared_ptr<Network> &student, const std::shared_ptr<Network> &teacherIn, const TrainOptions &o,
+                       const StudentOptions &s) {
+  student->bfloat16 = o.bfloat16;
+  const std::shared_ptr<Network> teacher = s.noDistill ? nullptr : teacherIn;
+  LossOptions loss = s.loss;
+  loss.labelSmoothing = o.labelSmoothing;
+  std::shared_ptr<Adapters> adapters;
+  if (teacher) {
+    freeze(*teacher);
+    teacher->bfloat16 = o.bfloat16;
+    if (loss.alpha != 0) {
+      adapters = std::make_shared<Adapters>(s.adapter, *student, *teacher);
+      const size_t layers = adapters->layers.size();
+      if (loss.lambda.empty())
+        loss.lambda = {1};
+      if (loss.lambda.size() == 1)
+        loss.lambda.assign(layers, loss.lambda[0]);
+      if (loss.lambda.size() != layers)
+        throw std::invalid_argument(fmt::format("--lambda has {} values, but {} layers are aligned ({})", loss.lambda.size(), layers,
+                                                fmt::join(adapters->layers, ", ")));
+    }
+  }
+  Learner learner;
+  learner.root = std::make_shared<Root>(student, adapters);
+  learner.intensities = s.encoding != "direct";
+  learner.loss = [=](const Batch &batch, uint64_t stream, Terms &terms) {
+    const int64_t n = batch.labels.size(0), T = s.timesteps;
+    const double images = double(n);
+    Forward theirs;
+    if (teacher) {
+      torch::NoGradGuard noGrad;
+      theirs = teacher->forward({batch.images, 1}, 1);
+    }
+    Forward ours = student->forward(encode(batch, s.encoding, T, stream), T);
+    const torch::Tensor stepLogits = ours.logits.x.view({ours.logits.steps, n, -1}), mean = stepLogits.mean(0);
+
+    torch::Tensor total = outputLoss(stepLogits, batch.labels, loss);
+    auto add = [&](const char *name, double weight, const torch::Tensor &term) {
+      total = total + weight * term;
+      terms[name] += term.item<double>() * images;
+    };
+    terms["ce"] += total.item<double>() * images;
+    if (adapters) {
+      torch::Tensor sum;
+      for (size_t l = 0; l < adapters->layers.size(); ++l) {
+        auto find = [&](const Forward &f) -> const Steps & {
+          for (const auto &[name, value] : f.layers)
+            if (name == adapters->layers[l])
+              return value;
+          throw std::logic_error("aligned layer vanished");
+        };
+        const torch::Tensor adapted = adapters->list[l]->forward(meanOverSteps(find(ours)));
+        const torch::Tensor d = loss.lambda[l] * layerLoss(adapted, meanOverSteps(find(theirs)), loss);
+        sum = sum.defined() ? sum + d : d;
+      }
+      add("attention", loss.alpha, sum);
+    }
+    if (teacher && loss.kd > 0) {
+      const torch::Tensor target = theirs.logits.x;
+      add("kd", loss.kd,
+          loss.kdPerStep ? logitKd(stepLogits.flatten(0, 1), target.repeat({stepLogits.size(0), 1}), loss.kdTemperature)
+                         : logitKd(mean, target, loss.kdTemperature));
+    }
+    if (loss.selfDistill > 0)
+      add("self", loss.selfDistill, selfLoss(stepLogits, loss.kdTemperature));
+    std::vector<torch::Tensor> rates;
+    double spikes = 0, slots = 0;
+    for (const auto &[name, value] : ours.layers) {
+      const torch::Tensor rate = value.x.mean(torch::kFloat32);
+      spikes += rate.item<double>() * double(value.x.numel()), slots += double(value.x.numel());
+      rates.push_back(rate);
+    }
+    if (loss.rateWeight > 0)
+      add("rate_loss", loss.rateWeight, rateLoss(rates, loss.rateTarget));
+    terms["spike_rate"] += spikes / slots * images;
+    terms["loss"] += total.item<double>() * images;
+    terms["correct"] += countCorrect(mean, batch.labels);
+    return total;
+  };
+  return learner;
+}
+
+} // namespace lasnn::distill

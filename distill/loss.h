@@ -1,0 +1,51 @@
+// The distillation's loss terms, each a function of tensors with its equation and source; docs/distill.md tells the story.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+namespace lasnn::distill {
+
+struct LossOptions {
+  double alpha = 1;                   // weight of the layer term: L = L_ce + alpha * sum_l lambda_l D_l + ...
+  std::vector<double> lambda;         // one a layer; empty: 1 each; one value: the same for all
+  std::string attention = "softmax";  // softmax | l2
+  int attentionPower = 1;             // p of mean_c |F|^p
+  double attentionTemperature = 1;
+  std::string attentionScale = "sum"; // sum: A sums to 1 (the method as written); mean: A averages 1, so D keeps F's scale
+  std::string distance = "mse";       // mse | kl
+  bool weightTeacher = false;         // teacher's side weighted by A too
+  bool attentionMaps = false;         // distance between the two attention maps instead of the features
+  double kd = 0, kdTemperature = 3;   // logit distillation
+  bool kdPerStep = false;             // on every step's logits instead of their mean
+  double tet = 0;                     // share of the cross-entropy taken at every step
+  double selfDistill = 0;             // every step's logits towards the mean over steps
+  double labelSmoothing = 0;
+  double rateTarget = 0.1, rateWeight = 0;
+};
+
+/// Spatial attention of features F [B,C,H,W] (or [B,C]: one position): m = mean_c |F|^p, then over positions
+///   softmax: A = softmax(m / temperature)        l2: A = m / ||m||_2       (Zagoruyko & Komodakis 2017)
+/// returned as [B,1,H,W]; with scale "mean", times H*W (softmax) or sqrt(H*W) (l2), so that a flat map is all ones.
+torch::Tensor attentionMap(const torch::Tensor &features, const LossOptions &);
+
+/// One aligned pair: D(A * S, F), S the adapted student's rates and F the teacher's features, A from the teacher.
+///   mse: mean (A S - F')^2         kl: KL(softmax(F') || softmax(A S)) over all of a sample's values
+/// F' = A F with weightTeacher, else F. With attentionMaps: the same D between the two maps (kl: of the maps themselves).
+torch::Tensor layerLoss(const torch::Tensor &adapted, const torch::Tensor &teacher, const LossOptions &);
+
+/// tau^2 * KL(softmax(teacher/tau) || softmax(student/tau)), mean over the batch   (Hinton, Vinyals, Dean 2015)
+torch::Tensor logitKd(const torch::Tensor &student, const torch::Tensor &teacher, double tau);
+
+/// (1 - tet) CE(mean_t z_t, y) + tet mean_t CE(z_t, y)   (the second: TET, Deng et al., ICLR 2022). stepLogits [T,B,K].
+torch::Tensor outputLoss(const torch::Tensor &stepLogits, const torch::Tensor &labels, const LossOptions &);
+
+/// mean_t tau^2 KL(softmax(stop(mean_t z)/tau) || softmax(z_t/tau)): self-distillation over time (TWSD, ICML 2025).
+torch::Tensor selfLoss(const torch::Tensor &stepLogits, double tau);
+
+/// sum_l max(0, rate_l - target)^2 over the layers' mean firing rates: fewer spikes are less energy.
+torch::Tensor rateLoss(const std::vector<torch::Tensor> &rates, double target);
+
+} // namespace lasnn::distill

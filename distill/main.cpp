@@ -1,0 +1,169 @@
+// lasnn-distill: the command line. Results on stdout, diagnostics on stderr; exit 0, 1 (it failed), 2 (it was asked wrongly).
+#include "distill/arch.h"
+#include "distill/commands.h"
+#include "distill/presets.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <thread>
+
+using namespace lasnn::distill;
+
+namespace {
+
+// Later words win, so a preset's words can simply stand before the user's.
+template <typename T> CLI::Option *add(CLI::App *app, const std::string &name, T &to, const std::string &help) {
+  return app->add_option(name, to, help)->take_last()->capture_default_str();
+}
+CLI::Option *choose(CLI::App *app, const std::string &name, std::string &to, const std::string &help, const std::vector<std::string> &from) {
+  return add(app, name, to, help)->check(CLI::IsMember(from));
+}
+
+void addData(CLI::App *app, std::string &data) {
+  add(app, "--data", data, "SET:DIR, SET one of " + lasnn::data::knownSets())->required();
+}
+
+void addTraining(CLI::App *app, TrainOptions &o, std::string &preset) {
+  app->add_option("--preset", preset, "defaults by name (" + knownPresets() + ") or FILE.json; other flags win over it");
+  addData(app, o.data);
+  add(app, "-o,--output", o.out, "the model file to write")->required();
+  add(app, "--arch", o.arch, "architecture: " + knownArchs() + ", or FILE.json");
+  add(app, "--epochs", o.epochs, "passes over the data")->check(CLI::Range(int64_t(1), int64_t(100000)));
+  add(app, "--batch", o.batch, "images a step")->check(CLI::Range(int64_t(1), int64_t(65536)));
+  add(app, "--lr", o.lr, "peak learning rate")->check(CLI::PositiveNumber);
+  choose(app, "--optimizer", o.optimizer, "optimizer", {"sgd", "adam", "adamw"});
+  add(app, "--momentum", o.momentum, "sgd's (Nesterov) momentum")->check(CLI::Range(0.0, 0.999));
+  add(app, "--weight-decay", o.weightDecay, "on synapses, not on normalisation or biases")->check(CLI::NonNegativeNumber);
+  choose(app, "--schedule", o.schedule, "learning rate after warm-up", {"cosine", "onecycle", "constant"});
+  add(app, "--warmup", o.warmup, "share of all steps in which the rate rises")->check(CLI::Range(0.0, 0.9));
+  add(app, "--label-smoothing", o.labelSmoothing, "of the cross-entropy")->check(CLI::Range(0.0, 0.9));
+  choose(app, "--augment", o.augment, "random changes of training images", {"none", "flip", "crop", "crop-flip", "crop-flip-cutout"});
+  add(app, "--seed", o.seed, "everything random follows from it");
+  add(app, "--workers", o.workers, "replicas that share each batch, a thread each; part of what a result depends on")->check(CLI::Range(1, 256));
+  add(app, "--threads", o.threads, "intra-op threads a worker; leave 1 unless the machine is idle")->check(CLI::Range(1, 256));
+  app->add_flag("--bf16,!--no-bf16", o.bfloat16, "train convolutions and neurons in bfloat16 (weights stay float32)");
+  add(app, "--limit", o.limit, "use the first N images, 0 = all")->check(CLI::NonNegativeNumber);
+  add(app, "--log", o.log, "FILE.csv or FILE.jsonl: a line an epoch");
+  add(app, "--checkpoint", o.checkpoint, "written after every epoch");
+  app->add_flag("--resume", o.resume, "continue from --checkpoint when it exists");
+  add(app, "--stop-after", o.stopAfter, "end after N epochs of the schedule, to be resumed")->check(CLI::NonNegativeNumber);
+}
+
+void addNeuron(CLI::App *app, NeuronOptions &n, std::string &reset, std::string &surrogate) {
+  choose(app, "--neuron", n.kind, "lif, if (no leak), plif (learns its beta)", {"lif", "if", "plif"});
+  add(app, "--beta", n.beta, "membrane kept from step to step")->check(CLI::Range(0.0, 1.0));
+  add(app, "--v-threshold", n.vThreshold, "firing threshold")->check(CLI::PositiveNumber);
+  choose(app, "--reset", reset, "after a spike: to zero, or subtract the threshold", {"zero", "subtract"});
+  app->add_flag("--detach-reset", n.detachReset, "no gradient through the reset");
+  choose(app, "--surrogate", surrogate, "shape of the spike's gradient", {"triangle", "sigmoid", "arctan", "rectangle"});
+  add(app, "--surrogate-width", n.width, "its width; its peak is 1/width")->check(CLI::PositiveNumber);
+}
+
+void addDistillation(CLI::App *app, StudentOptions &s) {
+  LossOptions &l = s.loss;
+  add(app, "--teacher", s.teacher, "model file of the teacher; not needed with --no-distill --init=random");
+  // Not CLI11's range check: a T of 0 deserves a sentence of its own (commands.cpp).
+  add(app, "-T,--timesteps", s.timesteps, "time-steps");
+  choose(app, "--encoding", s.encoding, "input: the image as current, or Poisson spikes", {"direct", "poisson"});
+  choose(app, "--init", s.init, "start from the teacher's weights where shapes agree", {"teacher", "random"});
+  app->add_flag("--no-distill", s.noDistill, "labels only: the baseline that distillation is measured against");
+  add(app, "--alpha", l.alpha, "weight of the layer term")->check(CLI::NonNegativeNumber);
+  app->add_option("--lambda", l.lambda, "weight of each aligned layer, comma-separated, or one for all")->delimiter(',')->check(CLI::NonNegativeNumber);
+  choose(app, "--adapter", s.adapter, "student's rates to the teacher's channels", {"conv1x1", "identity"});
+  choose(app, "--attention", l.attention, "normalisation of the attention map", {"softmax", "l2"});
+  add(app, "--attention-power", l.attentionPower, "p of mean_c |F|^p")->check(CLI::IsMember({1, 2}));
+  add(app, "--attention-temperature", l.attentionTemperature, "of the softmax")->check(CLI::PositiveNumber);
+  choose(app, "--attention-scale", l.attentionScale, "map that sums to 1 (as published) or averages 1", {"sum", "mean"});
+  choose(app, "--distance", l.distance, "between features", {"mse", "kl"});
+  app->add_flag("--weight-teacher", l.weightTeacher, "attention weighs the teacher's side too");
+  app->add_flag("--attention-maps", l.attentionMaps, "distance between attention maps instead of features");
+  add(app, "--kd", l.kd, "weight of logit distillation")->check(CLI::NonNegativeNumber);
+  add(app, "--kd-temperature", l.kdTemperature, "its temperature")->check(CLI::PositiveNumber);
+  app->add_flag("--kd-per-step", l.kdPerStep, "on every step's logits");
+  add(app, "--tet", l.tet, "share of the cross-entropy taken at every step")->check(CLI::Range(0.0, 1.0));
+  add(app, "--self-distill", l.selfDistill, "weight of every step's logits towards their mean")->check(CLI::NonNegativeNumber);
+  add(app, "--rate-target", l.rateTarget, "firing rate above which a layer is penalised")->check(CLI::Range(0.0, 1.0));
+  add(app, "--rate-weight", l.rateWeight, "weight of that penalty")->check(CLI::NonNegativeNumber);
+}
+
+/// argv with the preset's words put right after the subcommand.
+std::vector<std::string> withPreset(int argc, char **argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  std::string preset;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i].starts_with("--preset="))
+      preset = words[i].substr(9);
+    else if (words[i] == "--preset" && i + 1 < words.size())
+      preset = words[i + 1];
+  }
+  if (!preset.empty() && (words[0] == "teacher" || words[0] == "student")) {
+    const auto more = presetWords(preset, words[0]);
+    words.insert(words.begin() + 1, more.begin(), more.end());
+  }
+  return words;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  CLI::App app{"Trains an ANN teacher, distils it layer by layer into a spiking student, measures and exports it.", "lasnn-distill"};
+  app.set_version_flag("--version", "lasnn-distill 0.1.0");
+  app.require_subcommand(1);
+  bool json = false;
+  TrainOptions train;
+  StudentOptions student;
+  EvalOptions eval;
+  ExportOptions exporting;
+  std::string preset, reset = "zero", surrogate = "triangle";
+  eval.threads = int(std::max(1u, std::thread::hardware_concurrency()));
+
+  auto *teacherCommand = app.add_subcommand("teacher", "train a teacher: a network with ReLU");
+  auto *studentCommand = app.add_subcommand("student", "train a spiking student under a frozen teacher");
+  for (auto *command : {teacherCommand, studentCommand}) {
+    addTraining(command, train, preset);
+    command->add_flag("--json", json, "print the result as one JSON object on stdout");
+  }
+  addDistillation(studentCommand, student);
+  addNeuron(studentCommand, student.neuron, reset, surrogate);
+
+  auto *evalCommand = app.add_subcommand("eval", "accuracy, firing rates and latency of a model");
+  evalCommand->add_option("model", eval.model, "MODEL.pt, teacher or student")->required();
+  addData(evalCommand, eval.data);
+  choose(evalCommand, "--split", eval.split, "which images", {"train", "test"});
+  add(evalCommand, "--limit", eval.limit, "the first N images, 0 = all")->check(CLI::NonNegativeNumber);
+  add(evalCommand, "--threads", eval.threads, "shards evaluated at a time")->check(CLI::Range(1, 256));
+  add(evalCommand, "--latency", eval.latency, "also time N single images")->check(CLI::NonNegativeNumber);
+  evalCommand->add_flag("--json", json, "print the result as one JSON object on stdout");
+
+  auto *exportCommand = app.add_subcommand("export", "write a student as ONNX (docs/student-onnx.md)");
+  exportCommand->add_option("model", exporting.model, "STUDENT.pt")->required();
+  add(exportCommand, "-o,--output", exporting.out, "the ONNX file to write")->required();
+  for (auto *command : {teacherCommand, studentCommand, evalCommand, exportCommand})
+    command->set_version_flag("--version", "lasnn-distill 0.1.0");
+
+  try {
+    auto words = withPreset(argc, argv);
+    std::reverse(words.begin(), words.end()); // CLI11 takes its vector from the back
+    app.parse(words);
+    student.neuron.reset = resetFromName(reset);
+    student.neuron.surrogate = surrogateFromName(surrogate);
+    if (*teacherCommand)
+      runTeacher(train, json);
+    else if (*studentCommand)
+      runStudent(train, student, json);
+    else if (*evalCommand)
+      runEval(eval, json);
+    else
+      runExport(exporting);
+    return 0;
+  } catch (const CLI::ParseError &e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  } catch (const std::invalid_argument &e) {
+    fmt::print(stderr, "lasnn-distill: {}\n", e.what());
+    return 2;
+  } catch (const std::exception &e) {
+    fmt::print(stderr, "lasnn-distill: {}\n", e.what());
+    return 1;
+  }
+}
