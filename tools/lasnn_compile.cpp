@@ -24,7 +24,7 @@ struct Options {
   bool check = false, convert = false, json = false, timing = false, printAfterAll = false;
   std::vector<float> mean, std;
   std::string readout, encoding;
-  frontend::ImportOptions import;
+  onnx_import::ImportOptions import;
 };
 
 std::string targetNames() {

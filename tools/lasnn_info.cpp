@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
   CLI::App app{"Say what a model or an artefact holds."};
   std::string path;
   bool json = false;
-  frontend::ImportOptions import;
+  onnx_import::ImportOptions import;
   setUp(app, tool);
   app.add_option("model", path, ".lasnn, .onnx or .mlir; - is stdin")->required();
   app.add_option("--timesteps", import.timesteps, "T, for a source model that does not say");

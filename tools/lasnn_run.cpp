@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
   std::string path, spec, split = "test", device = "auto", isa = "auto";
   size_t limit = 0, threads = 1;
   bool json = false, profile = false;
-  frontend::ImportOptions import;
+  onnx_import::ImportOptions import;
   setUp(app, tool);
   app.add_option("artefact", path, ".lasnn; with --device=interp also .onnx and .mlir; - is stdin")->required();
   app.add_option("--data", spec, "data set as SET:DIR; SET: " + data::knownSets())->required();

@@ -171,7 +171,7 @@ int main(int argc, char **argv) {
   const std::string tool = "lasnn-verify";
   CLI::App app{"Prove that an artefact computes what its source model computes; exit 0 when proved."};
   Options o;
-  frontend::ImportOptions import;
+  onnx_import::ImportOptions import;
   setUp(app, tool);
   app.add_option("model", o.model, "the source: .onnx or .mlir, float")->required();
   app.add_option("artefacts", o.artefacts, ".lasnn files; none: compile for x86 in memory and verify that");

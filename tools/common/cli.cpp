@@ -1,6 +1,5 @@
 #include "tools/common/cli.h"
 
-#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Location.h"
 #include "llvm/Support/raw_ostream.h"
 

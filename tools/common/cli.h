@@ -1,6 +1,8 @@
 // What every tool's command line shares: exit codes, version, diagnostics, output files, progress.
 #pragma once
 
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/Error.h"
 

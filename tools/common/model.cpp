@@ -38,7 +38,7 @@ llvm::Expected<ModelBytes> readFile(const std::string &path) {
 
 static bool isMlir(StringRef text) { return text.starts_with("ML\xefR") || text.contains("snn.network"); }
 
-llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, const frontend::ImportOptions &options) {
+llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, const onnx_import::ImportOptions &options) {
   auto bytes = readFile(path);
   if (!bytes) return bytes.takeError();
   Model model;
@@ -61,7 +61,7 @@ llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, c
     model.kind = Model::Kind::Mlir;
     model.module = parseSourceString<ModuleOp>(text, config, name);
   } else {
-    auto imported = frontend::importOnnx(context, text, name, options);
+    auto imported = onnx_import::importOnnx(context, text, name, options);
     if (succeeded(imported)) model.module = std::move(*imported);
   }
   if (!model.module) return llvm::createStringError("");

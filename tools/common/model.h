@@ -37,6 +37,6 @@ ModelBytes alignedCopy(llvm::StringRef text);
 llvm::Expected<ModelBytes> readFile(const std::string &path);
 
 /// Load a model. Problems inside it have been reported as diagnostics when the error is "".
-llvm::Expected<Model> loadModel(mlir::MLIRContext &context, const std::string &path, const frontend::ImportOptions &options);
+llvm::Expected<Model> loadModel(mlir::MLIRContext &context, const std::string &path, const onnx_import::ImportOptions &options);
 
 } // namespace lasnn::tools
