@@ -1,0 +1,102 @@
+// Geometry of packed weights: where the writer puts a weight and where the kernels find it. One layout serves every ISA.
+//
+// Spike synapse. K output channels in blocks of 64; a last block of at most 32 channels has 32-byte rows, all others 64:
+//     [block][kx][row][row_bytes]     row = ky*C_b + (c - first_b), then one zero row (for the padding of event lists)
+// C_b channels from first_b on are what the block's groups read (all of them when groups = 1). A row holds int16 words:
+// in each 32-byte half h, word i = (channel 32h+16+i, signed) * 256 + (channel 32h+i + bias, unsigned), bias = 2^(weight_bits-1).
+// Sums of words and of their high bytes give both channels back (kernels/gather); ymm code reads half by half, zmm code a row.
+//
+// Analog synapse (from a direct-encoded image). A run is the stretch of weights that lies contiguous in an image stored
+// [y][x][c]: kernel_w*C long when dilation_w is 1, else C long. Its values go in pairs, for pmaddwd:
+//     [block][run][pair][64 channels][2]   int8, zero where the run or K ends
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lasnn::format {
+
+constexpr uint32_t kBlockChannels = 64;
+
+struct SynapseShape {
+  uint32_t in_channels, in_height, in_width;
+  uint32_t out_channels, out_height, out_width;
+  uint32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+  int32_t pad_top, pad_left;
+  uint32_t groups;
+};
+
+constexpr uint32_t blockCount(uint32_t channels) { return (channels + kBlockChannels - 1) / kBlockChannels; }
+
+constexpr uint32_t rowBytes(uint32_t channels, uint32_t block) {
+  return channels - block * kBlockChannels <= 32 ? 32 : 64;
+}
+
+struct ChannelRange {
+  uint32_t first, count;
+};
+
+/// The input channels that output block `block` reads.
+constexpr ChannelRange blockInputs(const SynapseShape &s, uint32_t block) {
+  const uint32_t in_group = s.in_channels / s.groups, out_group = s.out_channels / s.groups;
+  const uint32_t begin = block * kBlockChannels;
+  const uint32_t end = begin + kBlockChannels < s.out_channels ? begin + kBlockChannels : s.out_channels;
+  const uint32_t first = begin / out_group, last = (end - 1) / out_group;
+  return {first * in_group, (last - first + 1) * in_group};
+}
+
+/// Rows of one kernel column of a block: the weights and the zero row.
+constexpr uint64_t columnRows(const SynapseShape &s, uint32_t block) {
+  return uint64_t(s.kernel_h) * blockInputs(s, block).count + 1;
+}
+
+/// The largest over all blocks.
+constexpr uint64_t maxColumnRows(const SynapseShape &s) {
+  uint64_t rows = 0;
+  for (uint32_t b = 0; b < blockCount(s.out_channels); ++b)
+    rows = columnRows(s, b) > rows ? columnRows(s, b) : rows;
+  return rows;
+}
+
+constexpr uint64_t blockBytes(const SynapseShape &s, uint32_t block) {
+  return uint64_t(s.kernel_w) * columnRows(s, block) * rowBytes(s.out_channels, block);
+}
+
+constexpr uint64_t packedBytes(const SynapseShape &s) {
+  uint64_t sum = 0;
+  for (uint32_t b = 0; b < blockCount(s.out_channels); ++b)
+    sum += blockBytes(s, b);
+  return sum;
+}
+
+/// Byte of output channel `k` (within its block) inside a row.
+constexpr uint32_t rowByte(uint32_t k) { return k / 32 * 32 + k % 16 * 2 + k % 32 / 16; }
+
+/// Kernels hold 64 channels as two vectors of 32 int16 lanes: low bytes of a row's words, then high bytes.
+static constexpr uint32_t laneOf(uint32_t k) { return k % 32 / 16 * 32 + k / 32 * 16 + k % 16; }
+
+struct AnalogRuns {
+  uint32_t count, length, pairs;
+};
+
+constexpr AnalogRuns analogRuns(const SynapseShape &s) {
+  const bool joined = s.dilation_w == 1 || s.kernel_w == 1;
+  const uint32_t count = joined ? s.kernel_h : s.kernel_h * s.kernel_w;
+  const uint32_t length = joined ? s.kernel_w * s.in_channels : s.in_channels;
+  return {count, length, (length + 1) / 2};
+}
+
+constexpr uint64_t analogBytes(const SynapseShape &s) {
+  const AnalogRuns runs = analogRuns(s);
+  return uint64_t(blockCount(s.out_channels)) * runs.count * runs.pairs * kBlockChannels * 2;
+}
+
+/// Rows and columns of the zero-padded image that an analog synapse reads.
+constexpr uint64_t paddedHeight(const SynapseShape &s) {
+  return uint64_t(s.out_height - 1) * s.stride_h + uint64_t(s.kernel_h - 1) * s.dilation_h + 1;
+}
+constexpr uint64_t paddedWidth(const SynapseShape &s) {
+  return uint64_t(s.out_width - 1) * s.stride_w + uint64_t(s.kernel_w - 1) * s.dilation_w + 1;
+}
+
+} // namespace lasnn::format

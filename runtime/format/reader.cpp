@@ -1,0 +1,34 @@
+#include "format/reader.h"
+
+#include "format/verify.h"
+
+namespace lasnn::format {
+
+static std::string_view viewOf(const flatbuffers::String *s) {
+  return s ? std::string_view(s->c_str(), s->size()) : std::string_view();
+}
+
+lasnn_status readContents(const void *model, size_t model_size, FileContents &contents, char *error, size_t error_size) {
+  runtime::ErrorText text(error, error_size);
+  const Model *checked;
+  uint64_t content_hash;
+  const lasnn_status status = verifyModel(model, model_size, checked, content_hash, text);
+  if (status != LASNN_OK) return status;
+  contents = {};
+  contents.content_hash = content_hash;
+  contents.plan_name = viewOf(checked->x86()->name());
+  if (const auto *ir = checked->ir()) {
+    contents.ir = ir->data();
+    contents.ir_size = ir->size();
+  }
+  if (const Provenance *p = checked->provenance()) {
+    contents.tool = viewOf(p->tool());
+    contents.options = viewOf(p->options());
+    contents.source_name = viewOf(p->source_name());
+    contents.source_sha256 = viewOf(p->source_sha256());
+    contents.calibration = viewOf(p->calibration());
+  }
+  return LASNN_OK;
+}
+
+} // namespace lasnn::format

@@ -1,0 +1,28 @@
+// Every check between the bytes of a file and their use. What passes here is safe to lay out and to run.
+#pragma once
+
+#include "core/error.h"
+#include "format/layout.h"
+#include "lasnn/lasnn.h"
+#include "lasnn_generated.h"
+
+namespace lasnn::format {
+
+/// Header, hash, FlatBuffer structure, meaning. On success `out` points into `model`.
+lasnn_status verifyModel(const void *model, size_t model_size, const Model *&out, uint64_t &content_hash,
+                         runtime::ErrorText &error);
+
+/// The meaning alone: indices, shapes, sizes, limits, order of execution.
+bool verifyPlan(const Plan &plan, runtime::ErrorText &error);
+
+/// The geometry of a synapse of a verified plan.
+SynapseShape synapseShape(const Plan &plan, const Layer &layer, const Synapse &synapse);
+
+/// True when the synapse reads the direct-encoded image: analog values, weights in the layout of analogRuns.
+inline bool isAnalog(const Plan &plan, const Synapse &synapse) {
+  return plan.encoding() == Encoding::Direct && synapse.input() == 0;
+}
+
+inline const char *nameOf(const flatbuffers::String *name) { return name ? name->c_str() : ""; }
+
+} // namespace lasnn::format

@@ -1,0 +1,155 @@
+// Gather with wide currents and membranes, and read-outs: for each output pixel and step, 16-bit sums of at most 252 rows
+// are widened into int32, then plain loops over the 64 lanes of a block do spec N2..N7 (gcc vectorises them).
+//
+// 252 rows keep both 16-bit sums exact: low bytes reach 252*255 < 2^16 unsigned, high bytes stay within 252*128 < 2^15.
+// Currents are kept modulo 2^32; the compiler guarantees |I| <= 2^30, and a hostile file gets a wrong number, not UB.
+#pragma once
+
+#include "kernels/gather/windows.h"
+
+namespace lasnn::runtime::LASNN_ISA {
+
+constexpr uint32_t kExactRows = 252;
+
+template <int H, class Entry, bool Pair>
+LASNN_INLINE void accumulateWide(const GatherTask &task, uint32_t window_count, uint32_t t, uint32_t *sums) {
+  alignas(64) uint16_t words[32], highs[32];
+  uint32_t bias = 0;
+  for (uint32_t i = 0; i < window_count; ++i) {
+    const GatherWindow &w = task.windows[i];
+    const uint32_t *starts = w.starts + size_t(t) * w.width;
+    const auto *events = static_cast<const Entry *>(w.events) + t * w.capacity;
+    const Entry *e = events + starts[w.begin], *end = events + starts[w.end];
+    bias += w.bias * uint32_t(end - e);
+    while (e < end) {
+      const Entry *stop = end - e > int(kExactRows) ? e + kExactRows : end;
+      Lanes<H> f = broadcast<H>(0), o = f;
+      accumulate<H, Pair, Entry>(e, stop, w.base, f, o);
+      store<H>(reinterpret_cast<int16_t *>(words), f);
+      store<H>(reinterpret_cast<int16_t *>(highs), o);
+      for (int l = 0; l < 16 * H; ++l) {
+        sums[l] += uint16_t(words[l] - (highs[l] << 8));
+        sums[32 + l] += uint32_t(int32_t(int16_t(highs[l])));
+      }
+      e = stop;
+    }
+  }
+  for (int l = 0; l < 16 * H; ++l)
+    sums[l] -= bias;
+}
+
+/// Spec N2 on one value: |v| = a*4096 + b, and (|v|*keep) >> 12 = a*keep + (b*keep >> 12) fits 32 bits.
+LASNN_INLINE int32_t leak32(int32_t v, uint32_t keep) {
+  const uint32_t magnitude = v < 0 ? 0u - uint32_t(v) : uint32_t(v);
+  const uint32_t kept = (magnitude >> 12) * keep + (((magnitude & 4095) * keep) >> 12);
+  return int32_t(v < 0 ? 0u - kept : kept);
+}
+
+/// Spec N2..N7 on a block. V holds v + I and v - s*rho exactly: int32 for states up to 24 bits and one spike, else int64.
+template <class V>
+static uint32_t stepNeuronsWide(const GatherTask &task, const uint32_t *current, int32_t *v, uint8_t *counts) {
+  const auto *theta = static_cast<const int32_t *>(task.theta), *amount = static_cast<const int32_t *>(task.amount);
+  const V high = V((uint64_t(1) << (task.state_bits - 1)) - 1), low = V(task.v_min);
+  const uint32_t keep = 4096 - task.decay;
+  uint32_t clips = 0;
+  if (task.decay != 0)
+    for (int l = 0; l < 64; ++l)
+      v[l] = leak32(v[l], keep);
+  for (int l = 0; l < 64; ++l) {
+    // Modulo only when a hostile file breaks the bound on I.
+    const V sum = sizeof(V) == 8 ? V(int64_t(v[l]) + int32_t(current[l])) : V(int32_t(uint32_t(v[l]) + current[l]));
+    const V clamped = sum > high ? high : sum < low ? low : sum;
+    clips += clamped != sum;
+    v[l] = int32_t(clamped);
+    counts[l] = v[l] > theta[l];
+  }
+  if (sizeof(V) == 8)
+    for (uint32_t k = 1; k < task.s_max; ++k)
+      for (int l = 0; l < 64; ++l)
+        counts[l] = uint8_t(counts[l] + (V(v[l]) > V(theta[l]) + V(k) * V(amount[l])));
+  if (task.reset == ResetKind::Subtract) {
+    for (int l = 0; l < 64; ++l) {
+      const V reduced = V(v[l]) - V(counts[l]) * V(amount[l]);
+      const V clamped = reduced < low ? low : reduced;
+      clips += clamped != reduced;
+      v[l] = int32_t(clamped);
+    }
+  } else if (task.reset == ResetKind::Assign) {
+    for (int l = 0; l < 64; ++l)
+      v[l] = counts[l] ? amount[l] : v[l];
+  }
+  return clips;
+}
+
+/// Counts in lane order -> the buffer's word. Returns their sum.
+LASNN_INLINE uint32_t storeCounts(const Spikes &out, uint8_t *at, const uint8_t *counts) {
+  uint8_t ordered[64];
+  memcpy(ordered, counts, 16);
+  memcpy(ordered + 16, counts + 32, 16);
+  memcpy(ordered + 32, counts + 16, 16);
+  memcpy(ordered + 48, counts + 48, 16);
+  uint32_t sum = 0;
+  for (int i = 0; i < 64; ++i)
+    sum += ordered[i];
+  if (out.max_count > 1) {
+    memcpy(at, ordered, 64);
+  } else {
+    const uint64_t word = atLeast(ordered, 1);
+    memcpy(at, &word, 8);
+  }
+  return sum;
+}
+
+LASNN_INLINE int32_t addSaturated32(int32_t a, int32_t b) {
+  const int64_t sum = int64_t(a) + b;
+  return sum > INT32_MAX ? INT32_MAX : sum < INT32_MIN ? INT32_MIN : int32_t(sum);
+}
+
+LASNN_INLINE void readOut(const GatherTask &task, size_t pixel, const uint32_t *sums) {
+  const uint32_t first = task.block * 64, count = task.channels - first < 64 ? task.channels - first : 64;
+  for (uint32_t k = 0; k < count; ++k) {
+    int32_t &out = task.readout[size_t(first + k) * task.pixels + pixel];
+    const auto current = int32_t(sums[k % 32 / 16 * 32 + k / 32 * 16 + k % 16]);
+    out = task.last ? current : addSaturated32(out, current);
+  }
+}
+
+template <class Entry, int H, bool Pair> static void gatherI32(const GatherTask &task) {
+  const bool wide = task.state_bits > 24 || task.s_max > 1;
+  const size_t out_word = task.out.max_count > 1 ? 64 : 8;
+  for (uint32_t row = 0; row < task.rows; ++row) {
+    for (uint32_t x = 0; x < task.width; ++x) {
+      const size_t pixel = size_t(task.y0 + row) * task.width + x;
+      const uint32_t window_count = placeWindows<Entry>(task, row, x);
+      const auto *current = static_cast<const uint32_t *>(task.current) + pixel * task.current_stride;
+      int32_t *state = static_cast<int32_t *>(task.state) + pixel * task.state_stride;
+      alignas(64) int32_t v[64] = {};
+      if (task.spiking && task.load_state) memcpy(v, state, sizeof v);
+      for (uint32_t t = 0; t < task.steps; ++t) {
+        alignas(64) uint32_t sums[64];
+        memcpy(sums, current, sizeof sums);
+        accumulateWide<H, Entry, Pair>(task, window_count, t, sums);
+        if (!task.spiking) {
+          readOut(task, pixel, sums);
+          continue;
+        }
+        alignas(64) uint8_t counts[64];
+        *task.clips += wide ? stepNeuronsWide<int64_t>(task, sums, v, counts) : stepNeuronsWide<int32_t>(task, sums, v, counts);
+        uint8_t *out = task.out.data + pixel * task.out.pixel_stride + t * task.out.step_stride + out_word * task.block;
+        *task.spikes += storeCounts(task.out, out, counts);
+      }
+      if (task.spiking && task.store_state) memcpy(state, v, sizeof v);
+    }
+  }
+}
+
+template <class Entry> static void gatherI32Shape(const GatherTask &task) {
+  // Sums of pairs are only a matter of speed; the wide kernel takes the form that every weight allows.
+  if (task.row_bytes == 64) return gatherI32<Entry, 2, false>(task);
+  return gatherI32<Entry, 1, false>(task);
+}
+
+static void gather_i32_u16(const GatherTask &task) { gatherI32Shape<uint16_t>(task); }
+static void gather_i32_u32(const GatherTask &task) { gatherI32Shape<uint32_t>(task); }
+
+} // namespace lasnn::runtime::LASNN_ISA
