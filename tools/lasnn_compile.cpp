@@ -88,7 +88,8 @@ bool runPasses(mlir::MLIRContext &context, mlir::ModuleOp module, const Options 
   mlir::PassManager manager(&context, mlir::ModuleOp::getOperationName());
   build(manager);
   if (o.timing) manager.enableTiming();
-  if (o.printAfterAll) manager.enableIRPrinting(/*before=*/nullptr);
+  if (o.printAfterAll)
+    manager.enableIRPrinting([](mlir::Pass *, mlir::Operation *) { return false; }, [](mlir::Pass *, mlir::Operation *) { return true; });
   return mlir::succeeded(manager.run(module));
 }
 

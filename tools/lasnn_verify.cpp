@@ -99,11 +99,11 @@ struct Options {
 llvm::Expected<nlohmann::ordered_json> verify(mlir::MLIRContext &context, Model &source, snn::NetworkOp fused, Model &target,
                                               const data::Dataset &set, const Options &o) {
   std::vector<Run> runs; // source, float, integer, then one an ISA
-  if (llvm::Error error = addRun(runs, makeInterpreter(source.network))) return std::move(error);
-  if (llvm::Error error = addRun(runs, makeInterpreter(fused))) return std::move(error);
-  if (llvm::Error error = addRun(runs, makeInterpreter(target.network))) return std::move(error);
+  if (llvm::Error error = addRun(runs, makeInterpreter(source.network))) return error;
+  if (llvm::Error error = addRun(runs, makeInterpreter(fused))) return error;
+  if (llvm::Error error = addRun(runs, makeInterpreter(target.network))) return error;
   for (const std::string &isa : availableIsas())
-    if (llvm::Error error = addRun(runs, makeX86(target.bytes.data.get(), target.bytes.size, isa))) return std::move(error);
+    if (llvm::Error error = addRun(runs, makeX86(target.bytes.data.get(), target.bytes.size, isa))) return error;
   for (const Run &run : runs)
     if (run.device->inputSize() != set.imageBytes())
       return llvm::createStringError(fmt::format("an image of {} has {} bytes, the network takes {}; use the data set that it was trained on",
@@ -114,7 +114,7 @@ llvm::Expected<nlohmann::ordered_json> verify(mlir::MLIRContext &context, Model 
   Progress progress("verify", set.count);
   for (size_t i = 0; i < set.count; ++i) {
     for (Run &run : runs) {
-      if (llvm::Error error = run.device->run(set.image(i), run.output)) return std::move(error);
+      if (llvm::Error error = run.device->run(set.image(i), run.output)) return error;
       run.spikes = run.device->spikes();
       run.correct += run.output.top() == set.labels[i];
     }

@@ -205,7 +205,8 @@ struct Planner {
 } // namespace
 
 llvm::FailureOr<Plan> planNetwork(NetworkOp network) {
-  Planner planner{network, {}, {}, false};
+  Planner planner;
+  planner.network = network;
   planner.run();
   if (planner.failed) return failure();
   return std::move(planner.plan);

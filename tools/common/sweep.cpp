@@ -38,7 +38,7 @@ llvm::Expected<SweepResult> sweep(const DeviceFactory &make, const data::Dataset
   Output warm;
   for (auto &device : devices) {
     for (size_t i = 0; i < std::min<size_t>(8, set.count); ++i)
-      if (llvm::Error error = device->run(set.image(i), warm)) return std::move(error);
+      if (llvm::Error error = device->run(set.image(i), warm)) return error;
     device->clearStats();
   }
 
