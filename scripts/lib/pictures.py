@@ -90,7 +90,7 @@ def choose(network, images, labels, size, count):
 
 def samples(artefact, data, count=8):
     """Cards for the report; [] when the library or the data is missing."""
-    if native.find_library() is None:
+    if native.find_library() is None or not pathlib.Path(artefact).exists():
         return []
     images, (_, height, width) = read_idx(f"{data}/t10k-images-idx3-ubyte")
     labels, _ = read_idx(f"{data}/t10k-labels-idx1-ubyte")
