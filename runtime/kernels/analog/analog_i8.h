@@ -15,30 +15,47 @@ template <class T> LASNN_INLINE void storeCurrent(const int32_t *sums, const int
     }
 }
 
-static void analog_i8(const AnalogTask &task) {
+/// Output pixels x .. x+Pixels-1 of row y, one block.
+template <int Pixels> LASNN_INLINE void analogPixels(const AnalogTask &task, uint32_t block, uint32_t y, uint32_t x) {
   const size_t row_stride = size_t(task.padded_width) * task.channels;
-  const size_t block_bytes = size_t(task.run_count) * task.run_pairs * 128;
+  const size_t pixel_stride = size_t(task.stride_w) * task.channels;
+  const int16_t *corner = task.image + size_t(y) * task.stride_h * row_stride + x * pixel_stride;
+  const uint8_t *weight = task.weight + size_t(block) * task.run_count * task.run_pairs * 128;
+  PairSums acc[Pixels];
+  for (PairSums &sums : acc)
+    clearSums(sums);
+  for (uint32_t run = 0; run < task.run_count; ++run) {
+    const uint32_t ky = run / task.runs_per_row, kx = run % task.runs_per_row;
+    const int16_t *at[Pixels];
+    for (int i = 0; i < Pixels; ++i)
+      at[i] = corner + ky * task.dilation_h * row_stride + size_t(kx) * task.dilation_w * task.channels + i * pixel_stride;
+    for (uint32_t p = 0; p < task.run_pairs; ++p, weight += 128) {
+      addPair(acc, Pixels, weight, at);
+      for (const int16_t *&a : at)
+        a += 2;
+    }
+  }
+  for (int i = 0; i < Pixels; ++i) {
+    alignas(64) int32_t sums[64];
+    storeSums(sums, acc[i]);
+    const size_t index = ((size_t(y) * task.out_width + x + unsigned(i)) * task.blocks + block) * 64;
+    const int32_t *start = task.start ? task.start + size_t(block) * 64 : nullptr;
+    if (task.narrow)
+      storeCurrent(sums, start, static_cast<int16_t *>(task.current) + index);
+    else
+      storeCurrent(sums, start, static_cast<int32_t *>(task.current) + index);
+  }
+}
+
+static void analog_i8(const AnalogTask &task) {
   for (uint32_t block = 0; block < task.blocks; ++block)
-    for (uint32_t y = 0; y < task.out_height; ++y)
-      for (uint32_t x = 0; x < task.out_width; ++x) {
-        const int16_t *corner = task.image + y * task.stride_h * row_stride + size_t(x) * task.stride_w * task.channels;
-        const uint8_t *weight = task.weight + block * block_bytes;
-        PairSums acc = zeroSums();
-        for (uint32_t run = 0; run < task.run_count; ++run) {
-          const uint32_t ky = run / task.runs_per_row, kx = run % task.runs_per_row;
-          const int16_t *at = corner + ky * task.dilation_h * row_stride + size_t(kx) * task.dilation_w * task.channels;
-          for (uint32_t p = 0; p < task.run_pairs; ++p, weight += 128)
-            addPair(acc, weight, at + 2 * p);
-        }
-        alignas(64) int32_t sums[64];
-        storeSums(sums, acc);
-        const size_t index = ((size_t(y) * task.out_width + x) * task.blocks + block) * 64;
-        const int32_t *start = task.start ? task.start + block * 64 : nullptr;
-        if (task.narrow)
-          storeCurrent(sums, start, static_cast<int16_t *>(task.current) + index);
-        else
-          storeCurrent(sums, start, static_cast<int32_t *>(task.current) + index);
-      }
+    for (uint32_t y = 0; y < task.out_height; ++y) {
+      uint32_t x = 0;
+      for (; x + kPairPixels <= task.out_width; x += kPairPixels)
+        analogPixels<kPairPixels>(task, block, y, x);
+      for (; x < task.out_width; ++x)
+        analogPixels<1>(task, block, y, x);
+    }
 }
 
 } // namespace lasnn::runtime::LASNN_ISA

@@ -44,11 +44,11 @@ static void buildList(const EventTask &task, uint32_t y, const uint8_t *step, En
         if (Counts) {
           uint64_t word;
           for (uint32_t level = 1; level <= task.in.max_count && (word = atLeast(pixel + 64 * w, level) & mask) != 0; ++level)
-            p = appendEvents<Entry>(p, word, base);
+            p = appendEvents(p, word, base);
         } else {
           uint64_t word;
           memcpy(&word, pixel + 8 * w, 8);
-          p = appendEvents<Entry>(p, word & mask, base);
+          p = appendEvents(p, word & mask, base);
         }
       }
     }

@@ -1,136 +1,203 @@
-// The primitives that the kernels are written over, in plain C++. lanes_avx2.h and lanes_avx512.h have the same functions.
-//
-// Lanes<H> is H*16 int16 lanes: one of the two lane groups of a block (low bytes or high bytes of its rows, see
-// format/layout.h), with H = 2 for 64 channels and H = 1 for at most 32.
+// The primitives of lanes_scalar.h in AVX2 with BMI2: H ymm registers.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <immintrin.h>
 
 #define LASNN_INLINE static inline __attribute__((always_inline))
 
 namespace lasnn::runtime::LASNN_ISA {
 
 template <int H> struct Lanes {
-  int16_t v[16 * H];
+  __m256i v[H];
 };
 template <int H> using Mask = Lanes<H>;
 
-template <int H> LASNN_INLINE Lanes<H> load(const int16_t *p) {
-  Lanes<H> r;
-  memcpy(&r, p, sizeof r);
-  return r;
-}
-template <int H> LASNN_INLINE void store(int16_t *p, const Lanes<H> &a) { memcpy(p, &a, sizeof a); }
-
 template <int H, class F> LASNN_INLINE Lanes<H> each(F f) {
-  Lanes<H> r;
-  for (int i = 0; i < 16 * H; ++i)
-    r.v[i] = int16_t(f(i));
-  return r;
+  if constexpr (H == 2)
+    return {{f(0), f(1)}};
+  else
+    return {{f(0)}};
 }
-LASNN_INLINE int saturate16(int x) { return x > 32767 ? 32767 : x < -32768 ? -32768 : x; }
-
+template <int H> LASNN_INLINE Lanes<H> load(const int16_t *p) {
+  return each<H>([&](int i) { return _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p + 16 * i)); });
+}
+template <int H> LASNN_INLINE void store(int16_t *p, const Lanes<H> &a) {
+  for (int i = 0; i < H; ++i)
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(p + 16 * i), a.v[i]);
+}
 template <int H> LASNN_INLINE Lanes<H> broadcast(int16_t x) {
-  return each<H>([&](int) { return x; });
+  return each<H>([&](int) { return _mm256_set1_epi16(x); });
 }
 template <int H> LASNN_INLINE Lanes<H> add(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return uint16_t(a.v[i]) + uint16_t(b.v[i]); });
+  return each<H>([&](int i) { return _mm256_add_epi16(a.v[i], b.v[i]); });
 }
 template <int H> LASNN_INLINE Lanes<H> sub(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return uint16_t(a.v[i]) - uint16_t(b.v[i]); });
+  return each<H>([&](int i) { return _mm256_sub_epi16(a.v[i], b.v[i]); });
 }
 template <int H> LASNN_INLINE Lanes<H> addSaturated(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return saturate16(a.v[i] + b.v[i]); });
+  return each<H>([&](int i) { return _mm256_adds_epi16(a.v[i], b.v[i]); });
 }
 template <int H> LASNN_INLINE Lanes<H> subSaturated(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return saturate16(a.v[i] - b.v[i]); });
+  return each<H>([&](int i) { return _mm256_subs_epi16(a.v[i], b.v[i]); });
 }
 template <int H> LASNN_INLINE Lanes<H> larger(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+  return each<H>([&](int i) { return _mm256_max_epi16(a.v[i], b.v[i]); });
 }
 template <int H> LASNN_INLINE Lanes<H> shiftLeft8(const Lanes<H> &a) {
-  return each<H>([&](int i) { return uint16_t(a.v[i]) << 8; });
+  return each<H>([&](int i) { return _mm256_slli_epi16(a.v[i], 8); });
 }
-/// sign(v) * ((|v| * keep) >> 12), keep in 0..4095
+template <int H> LASNN_INLINE Lanes<H> shiftRight8(const Lanes<H> &a) {
+  return each<H>([&](int i) { return _mm256_srai_epi16(a.v[i], 8); });
+}
+/// (|v| * keep) >> 12 is the high half of |v| * 16*keep; |v| = 32768 is right as an unsigned 16-bit number.
 template <int H> LASNN_INLINE Lanes<H> leak(const Lanes<H> &a, uint32_t keep) {
-  return each<H>([&](int i) {
-    const int x = a.v[i];
-    return x < 0 ? -((-x * int(keep)) >> 12) : (x * int(keep)) >> 12;
-  });
+  const __m256i factor = _mm256_set1_epi16(int16_t(uint16_t(keep << 4)));
+  return each<H>([&](int i) { return _mm256_sign_epi16(_mm256_mulhi_epu16(_mm256_abs_epi16(a.v[i]), factor), a.v[i]); });
 }
 template <int H> LASNN_INLINE Mask<H> greater(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return a.v[i] > b.v[i] ? -1 : 0; });
+  return each<H>([&](int i) { return _mm256_cmpgt_epi16(a.v[i], b.v[i]); });
+}
+/// A bit a lane: two vectors packed to bytes, the middle 64-bit quarters swapped back.
+LASNN_INLINE uint32_t laneBits(__m256i a, __m256i b) {
+  return uint32_t(_mm256_movemask_epi8(_mm256_permute4x64_epi64(_mm256_packs_epi16(a, b), 0xd8)));
 }
 template <int H> LASNN_INLINE uint32_t bits(const Mask<H> &m) {
-  uint32_t r = 0;
-  for (int i = 0; i < 16 * H; ++i)
-    r |= uint32_t(m.v[i] & 1) << i;
-  return r;
+  return H == 2 ? laneBits(m.v[0], m.v[H - 1]) : laneBits(m.v[0], _mm256_setzero_si256());
 }
-/// m ? a : b
 template <int H> LASNN_INLINE Lanes<H> select(const Mask<H> &m, const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return m.v[i] ? a.v[i] : b.v[i]; });
+  return each<H>([&](int i) { return _mm256_blendv_epi8(b.v[i], a.v[i], m.v[i]); });
 }
 template <int H> LASNN_INLINE Lanes<H> onlyWhere(const Mask<H> &m, const Lanes<H> &a) {
-  return each<H>([&](int i) { return m.v[i] & a.v[i]; });
+  return each<H>([&](int i) { return _mm256_and_si256(m.v[i], a.v[i]); });
 }
-/// Lanes of (a, c) that differ from (b, d).
 template <int H>
 LASNN_INLINE uint32_t differing(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
-  uint32_t n = 0;
-  for (int i = 0; i < 16 * H; ++i)
-    n += uint32_t(a.v[i] != b.v[i]) + uint32_t(c.v[i] != d.v[i]);
-  return n;
+  const auto equal = [](const Lanes<H> &x, const Lanes<H> &y) {
+    return each<H>([&](int i) { return _mm256_cmpeq_epi16(x.v[i], y.v[i]); });
+  };
+  const Lanes<H> ab = equal(a, b), cd = equal(c, d);
+  __m256i all = _mm256_and_si256(ab.v[0], cd.v[0]);
+  if (H == 2) all = _mm256_and_si256(all, _mm256_and_si256(ab.v[H - 1], cd.v[H - 1]));
+  if (__builtin_expect(_mm256_movemask_epi8(all) == -1, 1)) return 0; // clips are rare
+  uint32_t same = 0; // two mask bits a lane
+  for (int i = 0; i < H; ++i)
+    same += unsigned(__builtin_popcount(unsigned(_mm256_movemask_epi8(ab.v[i]))) +
+                     __builtin_popcount(unsigned(_mm256_movemask_epi8(cd.v[i]))));
+  return 32 * H - same / 2;
 }
-
-/// The bits of the two lane groups, as the bits of a block's channels.
 template <int H> LASNN_INLINE uint64_t channelBits(uint32_t even, uint32_t odd) {
+  if constexpr (H == 1) return (even & 0xffff) | odd << 16;
   return (even & 0xffff) | uint64_t(odd & 0xffff) << 16 | uint64_t(even >> 16) << 32 | uint64_t(odd >> 16) << 48;
 }
 
-/// f += row words, o += row words >> 8, for the rows that [e, end) names: a multiple of 4 of them.
-/// Pair: weights of 7 bits, so that two rows can be added before they are split.
+/// The row of an entry. The empty asm keeps it in registers: gcc 12 otherwise loads it twice, once for each sum.
+template <int H> LASNN_INLINE Lanes<H> row(uintptr_t base, uint64_t entry) {
+  Lanes<H> r = load<H>(reinterpret_cast<const int16_t *>(base + entry * (4 * H)));
+  for (__m256i &v : r.v)
+    asm("" : "+x"(v));
+  return r;
+}
+
+/// Four entries as scalars: one or two 8-byte loads.
+LASNN_INLINE void fourEntries(const uint16_t *e, uint64_t (&out)[4]) {
+  uint64_t p;
+  memcpy(&p, e, 8);
+  out[0] = uint16_t(p), out[1] = uint16_t(p >> 16), out[2] = uint16_t(p >> 32), out[3] = p >> 48;
+}
+LASNN_INLINE void fourEntries(const uint32_t *e, uint64_t (&out)[4]) {
+  uint64_t p, q;
+  memcpy(&p, e, 8);
+  memcpy(&q, e + 2, 8);
+  out[0] = uint32_t(p), out[1] = p >> 32, out[2] = uint32_t(q), out[3] = q >> 32;
+}
+
 template <int H, bool Pair, class Entry>
 LASNN_INLINE void accumulate(const Entry *e, const Entry *end, uintptr_t base, Lanes<H> &f, Lanes<H> &o) {
-  for (; e < end; ++e) {
-    int16_t row[16 * H];
-    memcpy(row, reinterpret_cast<const void *>(base + uintptr_t(*e) * (4 * H)), sizeof row);
-    for (int i = 0; i < 16 * H; ++i) {
-      f.v[i] = int16_t(uint16_t(f.v[i]) + uint16_t(row[i]));
-      o.v[i] = int16_t(uint16_t(o.v[i]) + uint16_t(row[i] >> 8));
+  const auto take = [&](const Lanes<H> &x) {
+    f = add<H>(f, x);
+    o = add<H>(o, shiftRight8<H>(x));
+  };
+#pragma GCC unroll 1
+  for (; e < end; e += 4) {
+    uint64_t at[4];
+    fourEntries(e, at);
+    if constexpr (Pair) {
+      take(add<H>(row<H>(base, at[0]), row<H>(base, at[1])));
+      take(add<H>(row<H>(base, at[2]), row<H>(base, at[3])));
+    } else {
+      take(row<H>(base, at[0]));
+      take(row<H>(base, at[1]));
+      take(row<H>(base, at[2]));
+      take(row<H>(base, at[3]));
     }
   }
 }
 
-/// Appends base + 8*bit for every set bit.
-template <class Entry> LASNN_INLINE Entry *appendEvents(Entry *p, uint64_t word, Entry base) {
-  for (; word; word &= word - 1)
-    *p++ = Entry(base + 8 * unsigned(__builtin_ctzll(word)));
+/// For each byte, the numbers of its set bits.
+struct BitTable {
+  uint8_t numbers[256][8];
+};
+constexpr BitTable makeBitTable() {
+  BitTable table = {};
+  for (int byte = 0; byte < 256; ++byte)
+    for (int bit = 0, n = 0; bit < 8; ++bit)
+      if ((byte >> bit) & 1) table.numbers[byte][n++] = uint8_t(bit);
+  return table;
+}
+static constexpr BitTable kBitTable = makeBitTable();
+
+LASNN_INLINE uint16_t *appendEvents(uint16_t *p, uint64_t word, uint16_t base) {
+  for (; word != 0; word >>= 8, base = uint16_t(base + 64)) {
+    const auto numbers = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(kBitTable.numbers[word & 255]));
+    const __m128i entries = _mm_add_epi16(_mm_slli_epi16(_mm_cvtepu8_epi16(numbers), 3), _mm_set1_epi16(int16_t(base)));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(p), entries);
+    p += __builtin_popcount(unsigned(word & 255));
+  }
+  return p;
+}
+LASNN_INLINE uint32_t *appendEvents(uint32_t *p, uint64_t word, uint32_t base) {
+  for (; word != 0; word >>= 8, base += 64) {
+    const auto numbers = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(kBitTable.numbers[word & 255]));
+    const __m256i entries = _mm256_add_epi32(_mm256_slli_epi32(_mm256_cvtepu8_epi32(numbers), 3), _mm256_set1_epi32(int32_t(base)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), entries);
+    p += __builtin_popcount(unsigned(word & 255));
+  }
   return p;
 }
 
-/// Bit i: p[i] >= level.
 LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
-  uint64_t word = 0;
-  for (int i = 0; i < 64; ++i)
-    word |= uint64_t(p[i] >= level) << i;
-  return word;
+  const __m256i bound = _mm256_set1_epi8(int8_t(level));
+  const auto half = [&](const uint8_t *q) {
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(q));
+    return uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(x, bound), x)));
+  };
+  return half(p) | uint64_t(half(p + 32)) << 32;
 }
 
-LASNN_INLINE void prefetchL2(const void *) {}
-
-/// acc[64] += for 64 channels the dot product of one pair: weights w[64][2] with (a, b).
+constexpr int kPairPixels = 1; // 8 sums and a weight leave too few of 16 registers for a second pixel
 struct PairSums {
-  int32_t v[64];
+  __m256i v[8];
 };
-LASNN_INLINE PairSums zeroSums() { return {}; }
-LASNN_INLINE void addPair(PairSums &acc, const uint8_t *w, const int16_t *ab) {
-  const auto *s = reinterpret_cast<const int8_t *>(w);
-  for (int i = 0; i < 64; ++i)
-    acc.v[i] += s[2 * i] * ab[0] + s[2 * i + 1] * ab[1];
+LASNN_INLINE void addPair(PairSums *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
+  for (int g = 0; g < 8; ++g) {
+    const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i *>(w + 16 * g)));
+    for (int i = 0; i < pixels; ++i) {
+      int32_t pair;
+      memcpy(&pair, at[i], 4);
+      acc[i].v[g] = _mm256_add_epi32(acc[i].v[g], _mm256_madd_epi16(wide, _mm256_set1_epi32(pair)));
+    }
+  }
 }
-LASNN_INLINE void storeSums(int32_t *p, const PairSums &acc) { memcpy(p, acc.v, sizeof acc.v); }
+LASNN_INLINE void clearSums(PairSums &acc) {
+  for (__m256i &v : acc.v)
+    v = _mm256_setzero_si256();
+}
+LASNN_INLINE void storeSums(int32_t *p, const PairSums &acc) {
+  for (int g = 0; g < 8; ++g)
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(p + 8 * g), acc.v[g]);
+}
 
 } // namespace lasnn::runtime::LASNN_ISA

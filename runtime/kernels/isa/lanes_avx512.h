@@ -1,136 +1,210 @@
-// The primitives that the kernels are written over, in plain C++. lanes_avx2.h and lanes_avx512.h have the same functions.
-//
-// Lanes<H> is H*16 int16 lanes: one of the two lane groups of a block (low bytes or high bytes of its rows, see
-// format/layout.h), with H = 2 for 64 channels and H = 1 for at most 32.
+// The primitives of lanes_scalar.h in AVX-512 (F, DQ, BW, VL, VBMI, VBMI2): H = 2 is one zmm, H = 1 one ymm.
+// Cycle figures: AMD Zen 4, docs/runtime.md.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <immintrin.h>
 
 #define LASNN_INLINE static inline __attribute__((always_inline))
 
 namespace lasnn::runtime::LASNN_ISA {
 
-template <int H> struct Lanes {
-  int16_t v[16 * H];
+template <int H> struct Lanes;
+template <> struct Lanes<2> {
+  __m512i v;
 };
-template <int H> using Mask = Lanes<H>;
+template <> struct Lanes<1> {
+  __m256i v;
+};
+template <int H> struct Mask {
+  uint32_t bits;
+};
+
+/// Picks the zmm or the ymm form of an expression over `H`.
+#define LASNN_BOTH(zmm, ymm)                                                                                           \
+  if constexpr (H == 2)                                                                                                \
+    return {zmm};                                                                                                      \
+  else                                                                                                                 \
+    return {ymm}
 
 template <int H> LASNN_INLINE Lanes<H> load(const int16_t *p) {
-  Lanes<H> r;
-  memcpy(&r, p, sizeof r);
-  return r;
+  LASNN_BOTH(_mm512_loadu_si512(p), _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
 }
-template <int H> LASNN_INLINE void store(int16_t *p, const Lanes<H> &a) { memcpy(p, &a, sizeof a); }
-
-template <int H, class F> LASNN_INLINE Lanes<H> each(F f) {
-  Lanes<H> r;
-  for (int i = 0; i < 16 * H; ++i)
-    r.v[i] = int16_t(f(i));
-  return r;
+template <int H> LASNN_INLINE void store(int16_t *p, const Lanes<H> &a) {
+  if constexpr (H == 2)
+    _mm512_storeu_si512(p, a.v);
+  else
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), a.v);
 }
-LASNN_INLINE int saturate16(int x) { return x > 32767 ? 32767 : x < -32768 ? -32768 : x; }
-
-template <int H> LASNN_INLINE Lanes<H> broadcast(int16_t x) {
-  return each<H>([&](int) { return x; });
-}
+template <int H> LASNN_INLINE Lanes<H> broadcast(int16_t x) { LASNN_BOTH(_mm512_set1_epi16(x), _mm256_set1_epi16(x)); }
 template <int H> LASNN_INLINE Lanes<H> add(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return uint16_t(a.v[i]) + uint16_t(b.v[i]); });
+  LASNN_BOTH(_mm512_add_epi16(a.v, b.v), _mm256_add_epi16(a.v, b.v));
 }
 template <int H> LASNN_INLINE Lanes<H> sub(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return uint16_t(a.v[i]) - uint16_t(b.v[i]); });
+  LASNN_BOTH(_mm512_sub_epi16(a.v, b.v), _mm256_sub_epi16(a.v, b.v));
 }
 template <int H> LASNN_INLINE Lanes<H> addSaturated(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return saturate16(a.v[i] + b.v[i]); });
+  LASNN_BOTH(_mm512_adds_epi16(a.v, b.v), _mm256_adds_epi16(a.v, b.v));
 }
 template <int H> LASNN_INLINE Lanes<H> subSaturated(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return saturate16(a.v[i] - b.v[i]); });
+  LASNN_BOTH(_mm512_subs_epi16(a.v, b.v), _mm256_subs_epi16(a.v, b.v));
 }
 template <int H> LASNN_INLINE Lanes<H> larger(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+  LASNN_BOTH(_mm512_max_epi16(a.v, b.v), _mm256_max_epi16(a.v, b.v));
 }
 template <int H> LASNN_INLINE Lanes<H> shiftLeft8(const Lanes<H> &a) {
-  return each<H>([&](int i) { return uint16_t(a.v[i]) << 8; });
+  LASNN_BOTH(_mm512_slli_epi16(a.v, 8), _mm256_slli_epi16(a.v, 8));
 }
-/// sign(v) * ((|v| * keep) >> 12), keep in 0..4095
+template <int H> LASNN_INLINE Lanes<H> shiftRight8(const Lanes<H> &a) {
+  LASNN_BOTH(_mm512_srai_epi16(a.v, 8), _mm256_srai_epi16(a.v, 8));
+}
+/// (|v| * keep) >> 12 is the high half of |v| * 16*keep; |v| = 32768 is right as an unsigned 16-bit number.
 template <int H> LASNN_INLINE Lanes<H> leak(const Lanes<H> &a, uint32_t keep) {
-  return each<H>([&](int i) {
-    const int x = a.v[i];
-    return x < 0 ? -((-x * int(keep)) >> 12) : (x * int(keep)) >> 12;
-  });
+  const Lanes<H> zero = broadcast<H>(0), factor = broadcast<H>(int16_t(uint16_t(keep << 4)));
+  if constexpr (H == 2) {
+    const __m512i kept = _mm512_mulhi_epu16(_mm512_abs_epi16(a.v), factor.v);
+    return {_mm512_mask_sub_epi16(kept, _mm512_movepi16_mask(a.v), zero.v, kept)};
+  } else {
+    const __m256i kept = _mm256_mulhi_epu16(_mm256_abs_epi16(a.v), factor.v);
+    return {_mm256_mask_sub_epi16(kept, _mm256_movepi16_mask(a.v), zero.v, kept)};
+  }
 }
 template <int H> LASNN_INLINE Mask<H> greater(const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return a.v[i] > b.v[i] ? -1 : 0; });
+  LASNN_BOTH(_mm512_cmpgt_epi16_mask(a.v, b.v), _mm256_cmpgt_epi16_mask(a.v, b.v));
 }
-template <int H> LASNN_INLINE uint32_t bits(const Mask<H> &m) {
-  uint32_t r = 0;
-  for (int i = 0; i < 16 * H; ++i)
-    r |= uint32_t(m.v[i] & 1) << i;
-  return r;
-}
-/// m ? a : b
+template <int H> LASNN_INLINE uint32_t bits(const Mask<H> &m) { return m.bits; }
 template <int H> LASNN_INLINE Lanes<H> select(const Mask<H> &m, const Lanes<H> &a, const Lanes<H> &b) {
-  return each<H>([&](int i) { return m.v[i] ? a.v[i] : b.v[i]; });
+  LASNN_BOTH(_mm512_mask_mov_epi16(b.v, m.bits, a.v), _mm256_mask_mov_epi16(b.v, __mmask16(m.bits), a.v));
 }
 template <int H> LASNN_INLINE Lanes<H> onlyWhere(const Mask<H> &m, const Lanes<H> &a) {
-  return each<H>([&](int i) { return m.v[i] & a.v[i]; });
+  LASNN_BOTH(_mm512_maskz_mov_epi16(m.bits, a.v), _mm256_maskz_mov_epi16(__mmask16(m.bits), a.v));
 }
-/// Lanes of (a, c) that differ from (b, d).
 template <int H>
 LASNN_INLINE uint32_t differing(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
-  uint32_t n = 0;
-  for (int i = 0; i < 16 * H; ++i)
-    n += uint32_t(a.v[i] != b.v[i]) + uint32_t(c.v[i] != d.v[i]);
-  return n;
+  uint32_t ab, cd;
+  if constexpr (H == 2)
+    ab = _mm512_cmpneq_epi16_mask(a.v, b.v), cd = _mm512_cmpneq_epi16_mask(c.v, d.v);
+  else
+    ab = _mm256_cmpneq_epi16_mask(a.v, b.v), cd = _mm256_cmpneq_epi16_mask(c.v, d.v);
+  if (__builtin_expect((ab | cd) == 0, 1)) return 0; // clips are rare
+  return unsigned(__builtin_popcount(ab) + __builtin_popcount(cd));
 }
-
-/// The bits of the two lane groups, as the bits of a block's channels.
 template <int H> LASNN_INLINE uint64_t channelBits(uint32_t even, uint32_t odd) {
-  return (even & 0xffff) | uint64_t(odd & 0xffff) << 16 | uint64_t(even >> 16) << 32 | uint64_t(odd >> 16) << 48;
+  if constexpr (H == 1) return even | odd << 16;
+  return _pdep_u64(even, 0x0000ffff0000ffffu) | _pdep_u64(odd, 0xffff0000ffff0000u);
 }
 
-/// f += row words, o += row words >> 8, for the rows that [e, end) names: a multiple of 4 of them.
-/// Pair: weights of 7 bits, so that two rows can be added before they are split.
+/// The row of an entry. The empty asm keeps it in a register: gcc 12 otherwise loads it twice, once for each sum, and W8
+/// runs 1.3 to 1.6 times slower.
+template <int H> LASNN_INLINE Lanes<H> row(uintptr_t base, uint64_t entry) {
+  Lanes<H> r = load<H>(reinterpret_cast<const int16_t *>(base + entry * (4 * H)));
+  asm("" : "+v"(r.v));
+  return r;
+}
+
+/// Four entries as scalars: one or two 8-byte loads.
+LASNN_INLINE void fourEntries(const uint16_t *e, uint64_t (&out)[4]) {
+  uint64_t p;
+  memcpy(&p, e, 8);
+  out[0] = uint16_t(p), out[1] = uint16_t(p >> 16), out[2] = uint16_t(p >> 32), out[3] = p >> 48;
+}
+LASNN_INLINE void fourEntries(const uint32_t *e, uint64_t (&out)[4]) {
+  uint64_t p, q;
+  memcpy(&p, e, 8);
+  memcpy(&q, e + 2, 8);
+  out[0] = uint32_t(p), out[1] = p >> 32, out[2] = uint32_t(q), out[3] = q >> 32;
+}
+
 template <int H, bool Pair, class Entry>
 LASNN_INLINE void accumulate(const Entry *e, const Entry *end, uintptr_t base, Lanes<H> &f, Lanes<H> &o) {
-  for (; e < end; ++e) {
-    int16_t row[16 * H];
-    memcpy(row, reinterpret_cast<const void *>(base + uintptr_t(*e) * (4 * H)), sizeof row);
-    for (int i = 0; i < 16 * H; ++i) {
-      f.v[i] = int16_t(uint16_t(f.v[i]) + uint16_t(row[i]));
-      o.v[i] = int16_t(uint16_t(o.v[i]) + uint16_t(row[i] >> 8));
+  Lanes<H> f1 = broadcast<H>(0), o1 = f1; // two chains of sums, for latency
+#pragma GCC unroll 1
+  for (; e < end; e += 4) {
+    uint64_t at[4];
+    fourEntries(e, at);
+    Lanes<H> a = row<H>(base, at[0]), b = row<H>(base, at[1]), c = row<H>(base, at[2]), d = row<H>(base, at[3]);
+    if constexpr (Pair) {
+      a = add<H>(a, b);
+      c = add<H>(c, d);
+      f = add<H>(f, a), o = add<H>(o, shiftRight8<H>(a));
+      f1 = add<H>(f1, c), o1 = add<H>(o1, shiftRight8<H>(c));
+    } else {
+      f = add<H>(f, a), o = add<H>(o, shiftRight8<H>(a));
+      f1 = add<H>(f1, b), o1 = add<H>(o1, shiftRight8<H>(b));
+      f = add<H>(f, c), o = add<H>(o, shiftRight8<H>(c));
+      f1 = add<H>(f1, d), o1 = add<H>(o1, shiftRight8<H>(d));
+    }
+  }
+  f = add<H>(f, f1);
+  o = add<H>(o, o1);
+}
+
+/// The numbers of the set bits, ascending, as bytes. (vpcompressb to memory costs 56 cycles on Zen 4, to a register 2.)
+LASNN_INLINE __m512i bitNumbers(uint64_t word) {
+  const __m512i iota = _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40,
+                                       39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16,
+                                       15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  return _mm512_maskz_compress_epi8(word, iota);
+}
+
+LASNN_INLINE uint16_t *appendEvents(uint16_t *p, uint64_t word, uint16_t base) {
+  const auto entries = [&](__m256i numbers) {
+    return _mm512_add_epi16(_mm512_slli_epi16(_mm512_cvtepu8_epi16(numbers), 3), _mm512_set1_epi16(int16_t(base)));
+  };
+  const int count = __builtin_popcountll(word);
+  const __m512i numbers = bitNumbers(word);
+  const __m256i first = _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm512_castsi512_si128(numbers)), 3);
+  _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), _mm256_add_epi16(first, _mm256_set1_epi16(int16_t(base))));
+  if (__builtin_expect(count > 16, 0)) {
+    _mm512_storeu_si512(p, entries(_mm512_castsi512_si256(numbers)));
+    if (count > 32) _mm512_storeu_si512(p + 32, entries(_mm512_extracti64x4_epi64(numbers, 1)));
+  }
+  return p + count;
+}
+LASNN_INLINE uint32_t *appendEvents(uint32_t *p, uint64_t word, uint32_t base) {
+  const auto write = [&](int i, __m128i numbers) {
+    const __m512i entries = _mm512_slli_epi32(_mm512_cvtepu8_epi32(numbers), 3);
+    _mm512_storeu_si512(p + 16 * i, _mm512_add_epi32(entries, _mm512_set1_epi32(int32_t(base))));
+  };
+  const int count = __builtin_popcountll(word);
+  const __m512i numbers = bitNumbers(word);
+  write(0, _mm512_castsi512_si128(numbers));
+  if (__builtin_expect(count > 16, 0)) {
+    write(1, _mm512_extracti32x4_epi32(numbers, 1));
+    if (count > 32) write(2, _mm512_extracti32x4_epi32(numbers, 2));
+    if (count > 48) write(3, _mm512_extracti32x4_epi32(numbers, 3));
+  }
+  return p + count;
+}
+
+LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
+  return _mm512_cmpge_epu8_mask(_mm512_loadu_si512(p), _mm512_set1_epi8(int8_t(level)));
+}
+
+/// Sums of 64 channels for `kPairPixels` pixels at once: each weight is widened once for all of them.
+constexpr int kPairPixels = 4;
+struct PairSums {
+  __m512i v[4];
+};
+LASNN_INLINE void addPair(PairSums *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
+  for (int g = 0; g < 4; ++g) {
+    const __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(w + 32 * g)));
+    for (int i = 0; i < pixels; ++i) {
+      int32_t pair;
+      memcpy(&pair, at[i], 4);
+      acc[i].v[g] = _mm512_add_epi32(acc[i].v[g], _mm512_madd_epi16(wide, _mm512_set1_epi32(pair)));
     }
   }
 }
-
-/// Appends base + 8*bit for every set bit.
-template <class Entry> LASNN_INLINE Entry *appendEvents(Entry *p, uint64_t word, Entry base) {
-  for (; word; word &= word - 1)
-    *p++ = Entry(base + 8 * unsigned(__builtin_ctzll(word)));
-  return p;
+LASNN_INLINE void clearSums(PairSums &acc) {
+  for (__m512i &v : acc.v)
+    v = _mm512_setzero_si512();
 }
-
-/// Bit i: p[i] >= level.
-LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
-  uint64_t word = 0;
-  for (int i = 0; i < 64; ++i)
-    word |= uint64_t(p[i] >= level) << i;
-  return word;
+LASNN_INLINE void storeSums(int32_t *p, const PairSums &acc) {
+  for (int g = 0; g < 4; ++g)
+    _mm512_storeu_si512(p + 16 * g, acc.v[g]);
 }
-
-LASNN_INLINE void prefetchL2(const void *) {}
-
-/// acc[64] += for 64 channels the dot product of one pair: weights w[64][2] with (a, b).
-struct PairSums {
-  int32_t v[64];
-};
-LASNN_INLINE PairSums zeroSums() { return {}; }
-LASNN_INLINE void addPair(PairSums &acc, const uint8_t *w, const int16_t *ab) {
-  const auto *s = reinterpret_cast<const int8_t *>(w);
-  for (int i = 0; i < 64; ++i)
-    acc.v[i] += s[2 * i] * ab[0] + s[2 * i + 1] * ab[1];
-}
-LASNN_INLINE void storeSums(int32_t *p, const PairSums &acc) { memcpy(p, acc.v, sizeof acc.v); }
 
 } // namespace lasnn::runtime::LASNN_ISA

@@ -119,18 +119,18 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
   return word;
 }
 
-LASNN_INLINE void prefetchL2(const void *) {}
-
-/// acc[64] += for 64 channels the dot product of one pair: weights w[64][2] with (a, b).
+/// Sums of 64 channels for `kPairPixels` pixels at once; w is [64][2], at[i] the two values of pixel i.
+constexpr int kPairPixels = 1;
 struct PairSums {
   int32_t v[64];
 };
-LASNN_INLINE PairSums zeroSums() { return {}; }
-LASNN_INLINE void addPair(PairSums &acc, const uint8_t *w, const int16_t *ab) {
+LASNN_INLINE void addPair(PairSums *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
   const auto *s = reinterpret_cast<const int8_t *>(w);
-  for (int i = 0; i < 64; ++i)
-    acc.v[i] += s[2 * i] * ab[0] + s[2 * i + 1] * ab[1];
+  for (int i = 0; i < pixels; ++i)
+    for (int k = 0; k < 64; ++k)
+      acc[i].v[k] += s[2 * k] * at[i][0] + s[2 * k + 1] * at[i][1];
 }
+LASNN_INLINE void clearSums(PairSums &acc) { memset(acc.v, 0, sizeof acc.v); }
 LASNN_INLINE void storeSums(int32_t *p, const PairSums &acc) { memcpy(p, acc.v, sizeof acc.v); }
 
 } // namespace lasnn::runtime::LASNN_ISA
