@@ -8,6 +8,7 @@ def Snn_Dialect : Dialect {
   let name = "snn";
   let summary = "spiking networks: one time-step, explicit neurons, float and integer form";
   let cppNamespace = "::lasnn::snn";
+  let useDefaultAttributePrinterParser = 1;
 }
 
 class Snn_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
