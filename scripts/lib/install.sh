@@ -34,18 +34,18 @@ need_packages() {
     return
   fi
   local command="apt-get install -y --no-install-recommends ${missing[*]}"
-  [ "$(id -u)" -eq 0 ] || die "${#missing[@]} packages are missing and only root can install them; run: sudo $command"
+  [ "$(id -u)" -eq 0 ] || die "only root can install what is missing; run: sudo $command"
   mkdir -p "$root/build"
-  say "      installing ${#missing[@]} packages: ${missing[*]}"
+  say "      installing: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   if ! apt-get update >"$log" 2>&1; then
-    note "apt-get update failed; trying with the package lists at hand ($log)"
+    say "      apt-get update failed; going on with the package lists at hand"
   fi
   if ! $command >>"$log" 2>&1 </dev/null; then
-    grep -E '^(E|W):' "$log" | head -n 5 >&2
     if grep -qE 'Temporary failure resolving|Could not connect|Failed to fetch' "$log"; then
       die "the Debian mirrors cannot be reached: check the network, then run this again (all of apt's output: $log)"
     fi
+    grep -E '^(E|W):' "$log" | head -n 5 >&2
     die "apt-get could not install them: this needs Debian 12 (bookworm) with its main archive (all of apt's output: $log)"
   fi
 }
