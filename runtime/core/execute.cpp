@@ -273,12 +273,20 @@ void reset(lasnn_network &net) {
   net.dirty = false;
 }
 
-bool runAll(lasnn_network &net, const uint8_t *input) {
+bool loadInput(lasnn_network &net, const uint8_t *input) {
   net.stored_steps = net.timesteps;
-  if (!takeInput(net, input, net.timesteps)) {
-    net.stored_steps = 0;
-    return false;
-  }
+  if (takeInput(net, input, net.timesteps)) return true;
+  net.stored_steps = 0;
+  return false;
+}
+
+void runLayer(lasnn_network &net, uint32_t layer) {
+  const Chunk chunk = {0, net.timesteps < kChunkSteps ? net.timesteps : kChunkSteps, false, false};
+  LayerRun(net, net.layers[layer], chunk).run();
+}
+
+bool runAll(lasnn_network &net, const uint8_t *input) {
+  if (!loadInput(net, input)) return false;
   memset(net.readout, 0, sizeof(int32_t) * net.plan->output_count());
   for (uint32_t t = 0; t < net.timesteps; t += kChunkSteps) {
     const uint32_t left = net.timesteps - t, steps = left < kChunkSteps ? left : kChunkSteps;

@@ -85,6 +85,10 @@ bool runAll(lasnn_network &net, const uint8_t *input);
 bool runStep(lasnn_network &net, const uint8_t *input);
 void reset(lasnn_network &net);
 
+/// For benches: takes the input as a run does; then one layer over the first chunk from reset state.
+bool loadInput(lasnn_network &net, const uint8_t *input);
+void runLayer(lasnn_network &net, uint32_t layer);
+
 /// The buffer from step `t` on, as kernels see it.
 Spikes viewOf(const lasnn_network &net, uint32_t buffer, uint32_t t);
 

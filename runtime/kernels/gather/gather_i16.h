@@ -50,7 +50,20 @@ LASNN_INLINE uint64_t stepNeurons(const Neuron16 &n, const NeuronLanes<H> &even,
   return channelBits<H>(bits<H>(fired_e), bits<H>(fired_o));
 }
 
-template <class Entry, int H, bool Pair> static void gatherI16(const GatherTask &task) {
+/// Adds window `w` of step t to the sums; returns the bias that its rows carry.
+template <class Entry, int H, bool Pair>
+LASNN_INLINE uint32_t sumWindow(const GatherWindow &w, uint32_t t, Lanes<H> &f, Lanes<H> &o) {
+  const uint32_t *starts = w.starts + size_t(t) * w.width;
+  const auto *events = static_cast<const Entry *>(w.events) + t * w.capacity;
+  const uint32_t begin = starts[w.begin], end = starts[w.end];
+  accumulate<H, Pair>(events + begin, events + end, w.base, f, o);
+  return w.bias * (end - begin);
+}
+
+/// Single: one undilated synapse, whose window stays in registers.
+template <class Entry, int H, bool Pair, bool Single> static void gatherI16(const GatherTask &given) {
+  const GatherTask task = given;
+  const GatherSource source = task.source_count > 0 ? task.sources[0] : GatherSource();
   const auto *theta = static_cast<const int16_t *>(task.theta), *amount = static_cast<const int16_t *>(task.amount);
   const Lanes<H> low = broadcast<H>(int16_t(task.v_min));
   const NeuronLanes<H> even = {load<H>(theta), load<H>(amount), low};
@@ -60,7 +73,12 @@ template <class Entry, int H, bool Pair> static void gatherI16(const GatherTask 
   for (uint32_t row = 0; row < task.rows; ++row) {
     for (uint32_t x = 0; x < task.width; ++x) {
       const size_t pixel = size_t(task.y0 + row) * task.width + x;
-      const uint32_t window_count = placeWindows<Entry>(task, row, x);
+      uint32_t window_count = 1;
+      GatherWindow window;
+      if constexpr (Single)
+        placeWindow<Entry>(window, source, row, task.steps, x, 0, source.kernel_w);
+      else
+        window_count = placeWindows<Entry>(task, row, x);
       const auto *current = static_cast<const int16_t *>(task.current) + pixel * task.current_stride;
       const Lanes<H> start_e = load<H>(current), start_o = load<H>(current + 32);
       int16_t *state = static_cast<int16_t *>(task.state) + pixel * task.state_stride;
@@ -74,14 +92,11 @@ template <class Entry, int H, bool Pair> static void gatherI16(const GatherTask 
       for (uint32_t t = 0; t < task.steps; ++t) {
         Lanes<H> f = broadcast<H>(0), o = f;
         uint32_t bias = 0;
-        for (uint32_t i = 0; i < window_count; ++i) {
-          const GatherWindow &w = task.windows[i];
-          const uint32_t *starts = w.starts + size_t(t) * w.width;
-          const auto *events = static_cast<const Entry *>(w.events) + t * w.capacity;
-          const uint32_t begin = starts[w.begin], end = starts[w.end];
-          accumulate<H, Pair, Entry>(events + begin, events + end, w.base, f, o);
-          bias += w.bias * (end - begin);
-        }
+        if constexpr (Single)
+          bias = sumWindow<Entry, H, Pair>(window, t, f, o);
+        else
+          for (uint32_t i = 0; i < window_count; ++i)
+            bias += sumWindow<Entry, H, Pair>(task.windows[i], t, f, o);
         const Lanes<H> current_e =
             add<H>(sub<H>(sub<H>(f, shiftLeft8<H>(o)), broadcast<H>(int16_t(uint16_t(bias)))), start_e);
         const Lanes<H> current_o = add<H>(o, start_o);
@@ -99,12 +114,17 @@ template <class Entry, int H, bool Pair> static void gatherI16(const GatherTask 
   *task.clips += clips;
 }
 
-template <class Entry> static void gatherI16Shape(const GatherTask &task) {
-  bool pair = true; // every synapse has 7-bit weights
+template <class Entry, int H> static void gatherI16Form(const GatherTask &task) {
+  bool pair = kPairsPay; // and every synapse has 7-bit weights
   for (uint32_t i = 0; i < task.source_count; ++i)
     pair = pair && task.sources[i].bias == 64;
-  if (task.row_bytes == 64) return pair ? gatherI16<Entry, 2, true>(task) : gatherI16<Entry, 2, false>(task);
-  return pair ? gatherI16<Entry, 1, true>(task) : gatherI16<Entry, 1, false>(task);
+  const bool single = task.source_count == 1 && task.sources[0].dilation_w == 1;
+  if (!single) return gatherI16<Entry, H, false, false>(task);
+  return pair ? gatherI16<Entry, H, kPairsPay, true>(task) : gatherI16<Entry, H, false, true>(task);
+}
+
+template <class Entry> static void gatherI16Shape(const GatherTask &task) {
+  return task.row_bytes == 64 ? gatherI16Form<Entry, 2>(task) : gatherI16Form<Entry, 1>(task);
 }
 
 static void gather_i16_u16(const GatherTask &task) { gatherI16Shape<uint16_t>(task); }

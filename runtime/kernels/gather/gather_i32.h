@@ -24,7 +24,7 @@ LASNN_INLINE void accumulateWide(const GatherTask &task, uint32_t window_count, 
     while (e < end) {
       const Entry *stop = end - e > int(kExactRows) ? e + kExactRows : end;
       Lanes<H> f = broadcast<H>(0), o = f;
-      accumulate<H, Pair, Entry>(e, stop, w.base, f, o);
+      accumulate<H, Pair>(e, stop, w.base, f, o);
       store<H>(reinterpret_cast<int16_t *>(words), f);
       store<H>(reinterpret_cast<int16_t *>(highs), o);
       for (int l = 0; l < 16 * H; ++l) {

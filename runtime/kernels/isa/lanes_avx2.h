@@ -177,6 +177,7 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
   return half(p) | uint64_t(half(p + 32)) << 32;
 }
 
+constexpr bool kPairsPay = true; // adding 7-bit rows in pairs is faster than one by one
 constexpr int kPairPixels = 1; // 8 sums and a weight leave too few of 16 registers for a second pixel
 struct PairSums {
   __m256i v[8];

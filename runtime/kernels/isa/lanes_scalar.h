@@ -120,6 +120,7 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
 }
 
 /// Sums of 64 channels for `kPairPixels` pixels at once; w is [64][2], at[i] the two values of pixel i.
+constexpr bool kPairsPay = false; // `accumulate` gains nothing from adding 7-bit rows in pairs
 constexpr int kPairPixels = 1;
 struct PairSums {
   int32_t v[64];
