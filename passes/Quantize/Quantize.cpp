@@ -1,0 +1,293 @@
+#include "passes/Bounds.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace lasnn::snn;
+
+namespace lasnn {
+#define GEN_PASS_DEF_QUANTIZE
+#include "passes/AllPasses.h.inc"
+} // namespace lasnn
+
+namespace {
+using lasnn::problem;
+
+constexpr double calibrationMargin = 1.25; // what unseen samples may exceed the calibrated membrane by
+
+double rne(double x) { return std::nearbyint(x); } // the default rounding mode: half to even
+
+/// x/u, with a quotient that is a whole number but for rounding made whole: floor and ceil must not fall off it.
+double quotient(double x, double u) {
+  double q = x / u, whole = std::rint(q);
+  return std::fabs(q - whole) <= 1e-9 * std::fabs(q) ? whole : q;
+}
+
+int32_t toI32(double x) { return int32_t(std::clamp(x, double(INT32_MIN), double(INT32_MAX))); }
+
+RankedTensorType withElement(Value value, Type element) { return RankedTensorType::get(tensorType(value).getShape(), element); }
+
+/// One layer on its way to integer form.
+class LayerQuantizer {
+public:
+  LayerQuantizer(LayerOp layer, double inputScale, int weightBits, int stateBits, int64_t timesteps)
+      : layer(layer), builder(layer.getContext()), inputScale(inputScale), most((1 << (weightBits - 1)) - 1),
+        hi(double((int64_t(1) << ((stateBits ? stateBits : 24) - 1)) - 1)), bits(stateBits ? stateBits : 24), timesteps(timesteps) {
+    Block &body = layer.getBody().front();
+    end = cast<YieldOp>(body.back()).getValue().getDefiningOp();
+    neuron = getNeuron(end);
+    size = channels(end->getOperand(0));
+  }
+
+  void run() {
+    Block &body = layer.getBody().front();
+    for (auto [argument, operand] : llvm::zip(body.getArguments(), layer.getInputs())) argument.setType(operand.getType());
+    chooseUnits();
+    for (Operation &op : body) {
+      if (auto conv = dyn_cast<Conv2DOp>(op)) quantizeSynapse(conv);
+      else if (auto linear = dyn_cast<LinearOp>(op)) quantizeSynapse(linear);
+      else if (isa<FlattenOp, AddOp>(op)) op.getResult(0).setType(withElement(op.getResult(0), tensorType(op.getOperand(0)).getElementType()));
+    }
+    if (neuron) quantizeNeuron();
+    else quantizeReadout(cast<ReadoutOp>(end));
+    layer.getResult().setType(cast<RankedTensorType>(end->getResult(0).getType()));
+  }
+
+  ArrayRef<double> units() const { return unit; }
+
+private:
+  double scaleOf(Value input) const { return tensorType(input).getElementType().isUnsignedInteger(8) ? 1.0 : inputScale; }
+
+  SmallVector<double> perChannel(ElementsAttr attr) const {
+    SmallVector<double> values(size, 0.0);
+    if (attr) llvm::copy(floatPerChannel(attr, size), values.begin());
+    return values;
+  }
+
+  /// unit[c], and `needs[c]`: the largest magnitude that has to be held, in float.
+  void chooseUnits() {
+    unit.assign(size, 0.0);
+    SmallVector<double> needs(size, 0.0);
+    bool shared = !neuron;
+    auto measure = [&](auto op) {
+      int64_t k = channels(op.getResult());
+      auto weight = floatValues(op.getWeight());
+      size_t count = weight.size() / k;
+      double scale = scaleOf(operandOf(op)) / most;
+      if (k != size) shared = true; // a flatten between this synapse and the neuron
+      for (size_t i = 0; i < weight.size(); ++i)
+        if (size_t c = k == size ? i / count : 0; true) unit[c] = std::max(unit[c], std::fabs(double(weight[i])) * scale);
+      if (!op.getBias()) return;
+      for (auto [c, b] : llvm::enumerate(floatValues(*op.getBias()))) needs[k == size ? c : 0] += std::fabs(double(b)) * 2;
+    };
+    for (Operation &op : layer.getBody().front()) {
+      if (auto conv = dyn_cast<Conv2DOp>(op)) measure(conv);
+      else if (auto linear = dyn_cast<LinearOp>(op)) measure(linear);
+    }
+    if (neuron) {
+      auto threshold = perChannel(neuron.vThreshold), rho = perChannel(neuron.rho), reset = perChannel(neuron.vReset);
+      double vMin = neuron.vMin ? cast<FloatAttr>(neuron.vMin).getValueAsDouble() : 0;
+      if (vMin != 0) shared = true;
+      for (int64_t c = 0; c < size; ++c) // twice the threshold: the membrane has to pass above it
+        needs[c] = std::max({needs[c], 2 * std::fabs(threshold[c]), rho[c], std::fabs(reset[c]), -vMin});
+      if (auto calibrated = end->getAttrOfType<DictionaryAttr>("snn.calibrated"))
+        for (auto [c, v] : llvm::enumerate(calibrated.getAs<DenseF32ArrayAttr>("max_abs_v").asArrayRef()))
+          if (int64_t(c) < size) needs[c] = std::max(needs[c], double(v) * calibrationMargin);
+    } else { // half of i32 for all steps: K2 with room for what is not the bias
+      hi = double(1 << 30) / double(timesteps);
+    }
+    if (shared) {
+      unit.assign(size, *llvm::max_element(unit));
+      needs.assign(size, *llvm::max_element(needs));
+    }
+    int64_t grown = 0, example = 0;
+    double before = 0;
+    for (int64_t c = 0; c < size; ++c) {
+      double least = needs[c] / hi;
+      if (unit[c] == 0) unit[c] = needs[c] > 0 ? needs[c] / std::min(hi, 8192.0) : 1.0; // no weights: only constants
+      else if (unit[c] < least) {
+        if (grown++ == 0) example = c, before = unit[c];
+        unit[c] = least;
+      }
+    }
+    if (grown)
+      layer.emitRemark() << "'" << layer.getName() << "': " << grown << " of " << size
+                         << " channels take a larger unit than their weights ask for, since their constants would leave " << bits
+                         << " bits; channel " << example << ": " << llvm::formatv("{0:E3} in place of {1:E3}", unit[example], before).str();
+  }
+
+  template <typename SynapseOp> static Value operandOf(SynapseOp op) { return op.getInput(); }
+
+  template <typename SynapseOp> void quantizeSynapse(SynapseOp op) {
+    int64_t k = channels(op.getResult());
+    auto weight = floatValues(op.getWeight());
+    size_t count = weight.size() / k;
+    double scale = scaleOf(op.getInput());
+    std::vector<int8_t> quantized(weight.size());
+    for (size_t i = 0; i < weight.size(); ++i)
+      quantized[i] = int8_t(std::clamp(rne(weight[i] * scale / unit[k == size ? i / count : 0]), double(-most), double(most)));
+    op.setWeightAttr(lasnn::i8Attr(op.getContext(), op.getWeight().getShapedType().getShape(), quantized));
+    if (op.getBias()) {
+      SmallVector<int32_t> bias;
+      for (auto [c, b] : llvm::enumerate(floatValues(*op.getBias()))) bias.push_back(toI32(rne(b / unit[k == size ? c : 0])));
+      op.setBiasAttr(lasnn::i32Attr(op.getContext(), {k}, bias));
+    }
+    op.getResult().setType(withElement(op.getResult(), builder.getI32Type()));
+  }
+
+  /// [C], or [1] when all channels agree.
+  DenseElementsAttr constants(llvm::function_ref<double(int64_t)> of) {
+    SmallVector<int32_t> values;
+    for (int64_t c = 0; c < size; ++c) values.push_back(toI32(of(c)));
+    if (llvm::all_equal(values)) values.resize(1);
+    return lasnn::i32Attr(builder.getContext(), {int64_t(values.size())}, values);
+  }
+
+  void quantizeNeuron() {
+    auto threshold = perChannel(neuron.vThreshold), reset = perChannel(neuron.vReset);
+    auto rho = neuron.rho ? perChannel(neuron.rho) : threshold; // N11
+    bool ge = neuron.compare == Compare::Ge;
+    end->setAttr("v_threshold", constants([&](int64_t c) {
+      double q = quotient(threshold[c], unit[c]);
+      return ge ? std::ceil(q) - 1 : std::floor(q);
+    }));
+    end->setAttr("compare", CompareAttr::get(builder.getContext(), Compare::Gt));
+    if (neuron.reset == Reset::Subtract) // N12: several spikes need distinct thresholds
+      end->setAttr("rho", constants([&](int64_t c) { return std::max(rne(rho[c] / unit[c]), neuron.sMax > 1 ? 1.0 : 0.0); }));
+    if (neuron.vReset) end->setAttr("v_reset", constants([&](int64_t c) { return rne(reset[c] / unit[c]); }));
+    if (neuron.vMin)
+      end->setAttr("v_min", builder.getI32IntegerAttr(toI32(rne(cast<FloatAttr>(neuron.vMin).getValueAsDouble() / unit[0]))));
+    if (neuron.beta) {
+      end->removeAttr("beta");
+      end->setAttr("decay", builder.getI32IntegerAttr(toI32(rne(4096.0 * (1.0 - neuron.beta.getValueAsDouble())))));
+    }
+    end->setAttr("state_bits", builder.getI64IntegerAttr(bits));
+    end->getResult(0).setType(withElement(end->getResult(0), builder.getIntegerType(8, /*isSigned=*/false)));
+  }
+
+  void quantizeReadout(ReadoutOp readout) {
+    bool mean = readout.getMode() == ReadoutMode::Mean;
+    if (mean) readout.setModeAttr(ReadoutModeAttr::get(builder.getContext(), ReadoutMode::Sum));
+    readout.setScaleAttr(builder.getF32FloatAttr(float(mean ? unit[0] / double(timesteps) : unit[0])));
+    readout.getResult().setType(withElement(readout.getResult(), builder.getI32Type()));
+  }
+
+  LayerOp layer;
+  Builder builder;
+  double inputScale;
+  int most;
+  double hi;
+  int bits;
+  int64_t timesteps;
+  Operation *end;
+  NeuronView neuron;
+  int64_t size;
+  SmallVector<double> unit;
+};
+
+/// E2: the table of a direct encoding; returns what one unit is worth.
+double quantizeEncode(EncodeOp encode) {
+  Builder builder(encode.getContext());
+  int64_t c = channels(encode.getInput());
+  SmallVector<float> values;
+  for (int64_t i = 0; i < c; ++i)
+    for (int p = 0; p < 256; ++p)
+      values.push_back((float(p) / 255.f - (encode.getMean() ? (*encode.getMean())[i] : 0.f)) / (encode.getStd() ? (*encode.getStd())[i] : 1.f));
+  double most = 0;
+  for (float value : values) most = std::max(most, std::fabs(double(value)));
+  float scale = float(most / 127);
+  SmallVector<int8_t> table;
+  for (float value : values) table.push_back(int8_t(std::clamp(rne(value / double(scale)), -127.0, 127.0)));
+  encode.setTableAttr(lasnn::i8Attr(encode.getContext(), {c, 256}, table));
+  encode.setScaleAttr(builder.getF32FloatAttr(scale));
+  encode.removeMeanAttr();
+  encode.removeStdAttr();
+  encode.getResult().setType(withElement(encode.getResult(), builder.getI8Type()));
+  return scale;
+}
+
+/// True when no membrane of the layer clips at 16 bits: proved by N2..N6, or measured.
+bool holds16(LayerOp layer, ArrayRef<lasnn::CurrentRange> currents, ArrayRef<double> units, int64_t timesteps) {
+  Operation *end = cast<YieldOp>(layer.getBody().front().back()).getValue().getDefiningOp();
+  NeuronView neuron = getNeuron(end);
+  int64_t size = channels(neuron.input);
+  auto threshold = intPerChannel(neuron.vThreshold, size);
+  SmallVector<int32_t> reset(size, 0), rho(size, 0);
+  if (neuron.vReset) reset = intPerChannel(neuron.vReset, size);
+  if (neuron.rho) rho = intPerChannel(neuron.rho, size);
+  int64_t decay = neuron.decay ? neuron.decay.getInt() : 0;
+  double steps = decay ? std::min<double>(timesteps, 4096.0 / decay) : double(timesteps); // sum of the leak's powers
+  auto calibrated = end->getAttrOfType<DictionaryAttr>("snn.calibrated");
+  ArrayRef<float> measured;
+  if (calibrated) measured = calibrated.getAs<DenseF32ArrayAttr>("max_abs_v").asArrayRef();
+  for (int64_t c = 0; c < size; ++c) {
+    auto [lo, hi] = currents[c].value;
+    if (lo < INT16_MIN || hi > INT16_MAX) return false;
+    for (int64_t constant : {threshold[c], reset[c], rho[c]})
+      if (std::abs(constant) > INT16_MAX) return false;
+    if (neuron.vMin && cast<IntegerAttr>(neuron.vMin).getInt() < INT16_MIN) return false;
+    if (int64_t(measured.size()) == size && measured[c] * calibrationMargin / units[c] <= INT16_MAX) continue;
+    double most = std::max<double>(hi, 0) * steps + std::max(reset[c], 0), least = std::min<double>(lo, 0) * steps + std::min(reset[c], 0);
+    if (neuron.reset == Reset::Zero || neuron.reset == Reset::Value) // what is above the threshold does not stay
+      most = std::min<double>(most, std::max({threshold[c], reset[c], 0}) + std::max<double>(hi, 0));
+    if (neuron.reset == Reset::Subtract) least = std::min<double>(least, std::min(threshold[c] - rho[c], 0) + std::min<double>(lo, 0) * steps);
+    if (neuron.vMin) least = std::max<double>(least, INT16_MIN); // the clamp at v_min is meant
+    if (most > INT16_MAX || least < INT16_MIN) return false;
+  }
+  return true;
+}
+
+struct Quantize : lasnn::impl::QuantizeBase<Quantize> {
+  using QuantizeBase::QuantizeBase;
+
+  /// The pass's own demands, all reported.
+  bool checkInput(NetworkOp network) {
+    bool broken = false;
+    auto refuse = [&](Operation *op) { broken = true; return problem(op); };
+    if (weightBits < 2 || weightBits > 8) refuse(network) << "weight-bits is " << int(weightBits) << ", expected 2 to 8";
+    if (stateBits != 0 && stateBits != 16 && stateBits != 24) refuse(network) << "state-bits is " << int(stateBits) << ", expected 16, 24, or 0 for a choice";
+    if (network.isInteger()) {
+      refuse(network) << "the network is in integer form already, expected float";
+      return false;
+    }
+    for (Operation &op : network.getBody().front()) {
+      if (!isa<InputOp, OutputOp, EncodeOp, LayerOp, SumPoolOp, MaxPoolOp, AddOp, FlattenOp>(op))
+        refuse(&op) << op.getName().stripDialect() << " stands outside a layer, expected fused layers; run the float pipeline (snn-float) before";
+      if (isa<InputOp>(op) && tensorType(op.getResult(0)).getElementType().isF32())
+        refuse(&op) << "the input is f32, expected bytes (ui8): integer form has a table of 256 entries for them; give the input as "
+                       "pixels and its normalisation in snn.encode";
+    }
+    return !broken;
+  }
+
+  void runOnOperation() override {
+    NetworkOp network = getOperation();
+    if (!checkInput(network)) return signalPassFailure();
+    int64_t timesteps = int64_t(network.getTimesteps());
+    double inputScale = 1;
+    llvm::DenseMap<Operation *, SmallVector<double>> units;
+    for (Operation *op : executionOrder(network)) {
+      if (auto encode = dyn_cast<EncodeOp>(op)) {
+        if (encode.getEncoding() == Encoding::Direct) inputScale = quantizeEncode(encode);
+        else encode.getResult().setType(cast<RankedTensorType>(encode.getInput().getType()));
+      } else if (auto layer = dyn_cast<LayerOp>(op)) {
+        LayerQuantizer quantizer(layer, inputScale, weightBits, stateBits, timesteps);
+        quantizer.run();
+        units[op] = SmallVector<double>(quantizer.units());
+      } else if (!isa<InputOp, OutputOp>(op)) {
+        op->getResult(0).setType(withElement(op->getResult(0), tensorType(op->getOperand(0)).getElementType()));
+      }
+    }
+    lasnn::Bounds bounds(network);
+    for (auto layer : network.getOps<LayerOp>()) {
+      Operation *end = cast<YieldOp>(layer.getBody().front().back()).getValue().getDefiningOp();
+      if (!getNeuron(end)) continue;
+      if (stateBits == 0 && holds16(layer, bounds.ofLayer(layer), units[layer], timesteps))
+        end->setAttr("state_bits", Builder(&getContext()).getI64IntegerAttr(16));
+      end->removeAttr("snn.calibrated");
+    }
+  }
+};
+} // namespace

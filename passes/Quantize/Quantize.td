@@ -1,0 +1,35 @@
+def Quantize : Pass<"snn-quantize", "::lasnn::snn::NetworkOp"> {
+  let summary = "a fused float network to integer form";
+  let description = [{
+    Only weights (and biases, resets) are rounded; nothing is rescaled at run time, since a neuron's dynamics have no scale of their own.
+    With u[c] the worth of one unit of the current of channel c:
+
+    | | integer form |
+    |---|---|
+    | direct input (E2) | `table[c][p] = clamp(rne(E1/s), -127, 127)`, s = the largest magnitude of E1 / 127 |
+    | u[c] | the largest over the layer's synapses of max abs weight[c,…] * s' / (2^(bits-1) - 1); s' = s for analog input, 1 for spikes |
+    | weight, bias | `rne(w*s'/u)`, `rne(b/u)` |
+    | threshold (N14) | `gt`: floor(θ/u); `ge`: ceil(θ/u) - 1: both exact |
+    | rho, v_reset, v_min | `rne(x/u)`; a v_min other than 0 and a `flatten` behind synapses make all channels share the largest u |
+    | decay (N9) | `rne(4096*(1 - beta))` |
+    | read-out (R4) | all channels share the largest u; `mean` becomes `sum` with scale u/T, else scale u |
+
+    A channel whose θ, rho, v_reset, bias or calibrated membrane would leave the range of `state_bits` gets a larger u, with a remark.
+    A channel of zero weights takes its u from its constants.
+
+    `state_bits`: 16 where every current provably fits `i16` and no membrane clips at 16 bits, proved from the bounds or measured by
+    `snn-calibrate` with a margin of 1.25; else 24. The option forces one.
+
+    ```mlir
+    %i = snn.linear %in {weight = dense<[[0.5, -1.0]]> : tensor<1x2xf32>} : (tensor<2xf32>) -> tensor<1xf32>
+    %s = snn.lif %i {beta = 0.5 : f32, v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<1xf32>) -> tensor<1xf32>
+    // becomes
+    %i = snn.linear %in {weight = dense<[[64, -127]]> : tensor<1x2xi8>} : (tensor<2xui8>) -> tensor<1xi32>
+    %s = snn.lif %i {decay = 2048 : i32, v_threshold = dense<127> : tensor<1xi32>, ...} : (tensor<1xi32>) -> tensor<1xui8>
+    ```
+  }];
+  let options = [
+    Option<"weightBits", "weight-bits", "int", "8", "bits of a weight, 2 to 8, symmetric">,
+    Option<"stateBits", "state-bits", "int", "0", "bits of a membrane, 16 or 24; 0: chosen for each layer">,
+  ];
+}
