@@ -5,6 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 lib=$root/scripts/lib
 program=$(basename "$0")
 jobs=$(nproc)
+export CCACHE_BASEDIR=$root # presets share what they compile alike
 
 say() { printf '%s\n' "$*"; }
 note() { printf '%s: %s\n' "$program" "$*" >&2; }
@@ -28,4 +29,11 @@ quiet() {
     note "failed: $* (all of its output: $log)"
     return 1
   fi
+}
+
+# cmake_build PRESET [ARGUMENT...]: through the preset, so that its environment counts.
+cmake_build() {
+  local preset=$1
+  shift
+  (cd "$root" && cmake --build --preset "$preset" "$@")
 }
