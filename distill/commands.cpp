@@ -2,6 +2,7 @@
 #include "distill/evaluate.h"
 #include "distill/export.h"
 #include "distill/learn.h"
+#include "distill/trace.h"
 
 #include <fmt/format.h>
 
@@ -9,23 +10,6 @@
 #include <thread>
 
 namespace lasnn::distill {
-
-nlohmann::json trainToJson(const TrainOptions &o) {
-  // What changes the result; where files go and how many threads run does not belong here.
-  return {{"arch", o.arch}, {"epochs", o.epochs}, {"batch", o.batch}, {"limit", o.limit}, {"lr", o.lr}, {"momentum", o.momentum},
-          {"weight_decay", o.weightDecay}, {"warmup", o.warmup}, {"optimizer", o.optimizer}, {"schedule", o.schedule},
-          {"augment", o.augment}, {"label_smoothing", o.labelSmoothing}, {"seed", o.seed}, {"workers", o.workers}, {"bf16", o.bfloat16}};
-}
-
-nlohmann::json studentToJson(const StudentOptions &s) {
-  const LossOptions &l = s.loss;
-  return {{"adapter", s.adapter}, {"encoding", s.encoding}, {"init", s.init}, {"timesteps", s.timesteps}, {"distill", !s.noDistill},
-          {"alpha", l.alpha}, {"lambda", l.lambda}, {"attention", l.attention}, {"attention_power", l.attentionPower},
-          {"attention_temperature", l.attentionTemperature}, {"attention_scale", l.attentionScale}, {"distance", l.distance},
-          {"weight_teacher", l.weightTeacher}, {"attention_maps", l.attentionMaps}, {"kd", l.kd}, {"kd_temperature", l.kdTemperature},
-          {"kd_per_step", l.kdPerStep}, {"tet", l.tet}, {"self_distill", l.selfDistill}, {"rate_target", l.rateTarget},
-          {"rate_weight", l.rateWeight}, {"neuron", neuronToJson(s.neuron)}};
-}
 
 namespace {
 
@@ -140,6 +124,11 @@ void runEval(const EvalOptions &o, bool json) {
     fmt::print("  mean spike rate {:.2f} % at T = {}\n", 100 * e.meanRate, model.timesteps());
   if (!e.latencyUs.empty())
     fmt::print("  one image: p50 {:.0f} us, p90 {:.0f} us, p99 {:.0f} us\n", e.latencyUs[0], e.latencyUs[1], e.latencyUs[2]);
+}
+
+void runTrace(const TraceOptions &o) {
+  const Model model = loadModel(o.model);
+  traceStudent(model, loadData(o.data, o.split, o.limit), o.out);
 }
 
 void runExport(const ExportOptions &o) {

@@ -1,4 +1,4 @@
-// The four subcommands, called with options that are already parsed. std::invalid_argument means the user asked wrongly.
+// The subcommands, called with options that are already parsed. std::invalid_argument means the user asked wrongly.
 #pragma once
 
 #include "distill/options.h"
@@ -15,9 +15,15 @@ struct ExportOptions {
   std::string model, out;
 };
 
+struct TraceOptions {
+  std::string model, data, out, split = "test";
+  int64_t limit = 64;
+};
+
 void runTeacher(const TrainOptions &, bool json);
 void runStudent(const TrainOptions &, const StudentOptions &, bool json);
 void runEval(const EvalOptions &, bool json);
 void runExport(const ExportOptions &);
+void runTrace(const TraceOptions &);
 
 } // namespace lasnn::distill

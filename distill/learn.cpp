@@ -1,4 +1,5 @@
 #include "distill/learn.h"
+#include "distill/loss.h"
 
 #include <fmt/format.h>
 

@@ -1,30 +1,13 @@
 // The distillation's loss terms, each a function of tensors with its equation and source; docs/distill.md tells the story.
 #pragma once
 
+#include "distill/options.h"
+
 #include <torch/torch.h>
 
-#include <string>
 #include <vector>
 
 namespace lasnn::distill {
-
-struct LossOptions {
-  double alpha = 1;                   // weight of the layer term: L = L_ce + alpha * sum_l lambda_l D_l + ...
-  std::vector<double> lambda;         // one a layer; empty: 1 each; one value: the same for all
-  std::string attention = "softmax";  // softmax | l2
-  int attentionPower = 1;             // p of mean_c |F|^p
-  double attentionTemperature = 1;
-  std::string attentionScale = "sum"; // sum: A sums to 1 (the method as written); mean: A averages 1, so D keeps F's scale
-  std::string distance = "mse";       // mse | kl
-  bool weightTeacher = false;         // teacher's side weighted by A too
-  bool attentionMaps = false;         // distance between the two attention maps instead of the features
-  double kd = 0, kdTemperature = 3;   // logit distillation
-  bool kdPerStep = false;             // on every step's logits instead of their mean
-  double tet = 0;                     // share of the cross-entropy taken at every step
-  double selfDistill = 0;             // every step's logits towards the mean over steps
-  double labelSmoothing = 0;
-  double rateTarget = 0.1, rateWeight = 0;
-};
 
 /// Spatial attention of features F [B,C,H,W] (or [B,C]: one position): m = mean_c |F|^p, then over positions
 ///   softmax: A = softmax(m / temperature)        l2: A = m / ||m||_2       (Zagoruyko & Komodakis 2017)

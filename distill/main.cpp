@@ -115,6 +115,7 @@ int main(int argc, char **argv) {
   StudentOptions student;
   EvalOptions eval;
   ExportOptions exporting;
+  TraceOptions tracing;
   std::string preset, reset = "zero", surrogate = "triangle";
   eval.threads = int(std::max(1u, std::thread::hardware_concurrency()));
 
@@ -139,7 +140,14 @@ int main(int argc, char **argv) {
   auto *exportCommand = app.add_subcommand("export", "write a student as ONNX (docs/student-onnx.md)");
   exportCommand->add_option("model", exporting.model, "STUDENT.pt")->required();
   add(exportCommand, "-o,--output", exporting.out, "the ONNX file to write")->required();
-  for (auto *command : {teacherCommand, studentCommand, evalCommand, exportCommand})
+
+  auto *traceCommand = app.add_subcommand("trace", "write a student's per-step spikes and logits: OUT.json, OUT.bin");
+  traceCommand->add_option("model", tracing.model, "STUDENT.pt")->required();
+  addData(traceCommand, tracing.data);
+  choose(traceCommand, "--split", tracing.split, "which images", {"train", "test"});
+  add(traceCommand, "--limit", tracing.limit, "the first N images")->check(CLI::Range(int64_t(1), int64_t(10000)));
+  add(traceCommand, "-o,--output", tracing.out, "the files to write, without .json and .bin")->required();
+  for (auto *command : {teacherCommand, studentCommand, evalCommand, exportCommand, traceCommand})
     command->set_version_flag("--version", "lasnn-distill 0.1.0");
 
   try {
@@ -154,6 +162,8 @@ int main(int argc, char **argv) {
       runStudent(train, student, json);
     else if (*evalCommand)
       runEval(eval, json);
+    else if (*traceCommand)
+      runTrace(tracing);
     else
       runExport(exporting);
     return 0;

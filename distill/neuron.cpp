@@ -2,7 +2,7 @@
 #include "distill/neuron_loops.h"
 
 #include <ATen/Parallel.h>
-#include <nlohmann/json.hpp>
+#include <mutex>
 
 namespace lasnn::distill {
 namespace {
@@ -70,30 +70,6 @@ struct SpikeSteps : torch::autograd::Function<SpikeSteps> {
 torch::Tensor spikeSteps(const torch::Tensor &current, int64_t given, const torch::Tensor &beta, int64_t steps,
                          const NeuronOptions &o) {
   return SpikeSteps::apply(current, beta, given, steps, o);
-}
-
-Reset resetFromName(const std::string &name) { return name == "subtract" ? Reset::Subtract : Reset::Zero; }
-
-Surrogate surrogateFromName(const std::string &name) {
-  return name == "sigmoid"   ? Surrogate::Sigmoid
-         : name == "arctan"  ? Surrogate::Arctan
-         : name == "rectangle" ? Surrogate::Rectangle
-                               : Surrogate::Triangle;
-}
-
-nlohmann::json neuronToJson(const NeuronOptions &o) {
-  static const char *const surrogates[] = {"triangle", "sigmoid", "arctan", "rectangle"};
-  return {{"kind", o.kind}, {"beta", o.beta}, {"v_threshold", o.vThreshold},
-          {"reset", o.reset == Reset::Zero ? "zero" : "subtract"}, {"detach_reset", o.detachReset},
-          {"surrogate", surrogates[int(o.surrogate)]}, {"surrogate_width", o.width}};
-}
-
-NeuronOptions neuronFromJson(const nlohmann::json &json) {
-  NeuronOptions o;
-  o.kind = json.at("kind"), o.beta = json.at("beta"), o.vThreshold = json.at("v_threshold");
-  o.reset = resetFromName(json.at("reset")), o.detachReset = json.at("detach_reset");
-  o.surrogate = surrogateFromName(json.at("surrogate")), o.width = json.at("surrogate_width");
-  return o;
 }
 
 } // namespace lasnn::distill

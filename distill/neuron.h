@@ -9,29 +9,11 @@
 // IF is beta = 1; PLIF learns beta (a layer's own, through a sigmoid).
 #pragma once
 
+#include "distill/options.h"
+
 #include <torch/torch.h>
 
-#include <nlohmann/json_fwd.hpp>
-
 namespace lasnn::distill {
-
-enum class Reset { Zero, Subtract };
-enum class Surrogate { Triangle, Sigmoid, Arctan, Rectangle };
-
-struct NeuronOptions {
-  std::string kind = "lif"; // lif, if, plif
-  double beta = 0.5;        // PLIF: where it starts
-  double vThreshold = 1.0;
-  Reset reset = Reset::Zero;
-  bool detachReset = false; // true: no gradient through the reset's s[t]
-  Surrogate surrogate = Surrogate::Triangle;
-  double width = 1.0;
-};
-
-nlohmann::json neuronToJson(const NeuronOptions &);
-NeuronOptions neuronFromJson(const nlohmann::json &);
-Reset resetFromName(const std::string &);
-Surrogate surrogateFromName(const std::string &);
 
 /// current [given*B, ...] with given = `steps`, or 1: the same current at every step; returns spikes [steps*B, ...], T slowest.
 /// `beta` is a scalar tensor and receives a gradient when it asks for one. One pass forward, one back, no step saved:

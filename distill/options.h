@@ -1,12 +1,44 @@
-// What a training run is told; the command line fills it, checkpoints carry it.
+// What a training run is told; the command line fills it, models and checkpoints carry it as JSON. Free of Torch.
 #pragma once
 
-#include "distill/loss.h"
-#include "distill/neuron.h"
+#include <nlohmann/json_fwd.hpp>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace lasnn::distill {
+
+enum class Reset { Zero, Subtract };
+enum class Surrogate { Triangle, Sigmoid, Arctan, Rectangle };
+
+struct NeuronOptions {
+  std::string kind = "lif"; // lif, if, plif
+  double beta = 0.5;        // PLIF: where it starts
+  double vThreshold = 1.0;
+  Reset reset = Reset::Zero;
+  bool detachReset = false; // true: no gradient through the reset's s[t]
+  Surrogate surrogate = Surrogate::Triangle;
+  double width = 1.0;
+};
+
+struct LossOptions {
+  double alpha = 1;                   // weight of the layer term: L = L_ce + alpha * sum_l lambda_l D_l + ...
+  std::vector<double> lambda;         // one a layer; empty: 1 each; one value: the same for all
+  std::string attention = "softmax";  // softmax | l2
+  int attentionPower = 1;             // p of mean_c |F|^p
+  double attentionTemperature = 1;
+  std::string attentionScale = "sum"; // sum: A sums to 1 (the method as written); mean: A averages 1, so D keeps F's scale
+  std::string distance = "mse";       // mse | kl
+  bool weightTeacher = false;         // teacher's side weighted by A too
+  bool attentionMaps = false;         // distance between the two attention maps instead of the features
+  double kd = 0, kdTemperature = 3;   // logit distillation
+  bool kdPerStep = false;             // on every step's logits instead of their mean
+  double tet = 0;                     // share of the cross-entropy taken at every step
+  double selfDistill = 0;             // every step's logits towards the mean over steps
+  double labelSmoothing = 0;
+  double rateTarget = 0.1, rateWeight = 0;
+};
 
 struct TrainOptions {
   std::string data, out, arch = "cnn-small";
@@ -29,6 +61,10 @@ struct StudentOptions {
   NeuronOptions neuron;
 };
 
+nlohmann::json neuronToJson(const NeuronOptions &);
+NeuronOptions neuronFromJson(const nlohmann::json &);
+Reset resetFromName(const std::string &);
+Surrogate surrogateFromName(const std::string &);
 nlohmann::json trainToJson(const TrainOptions &);
 nlohmann::json studentToJson(const StudentOptions &);
 

@@ -15,9 +15,9 @@ using nlohmann::json;
 const char *const table = R"json({
   "quickstart": {
     "teacher": {"arch": "cnn-small", "epochs": 8, "batch": 128, "optimizer": "adamw", "lr": 0.004, "weight-decay": 0.01,
-                "schedule": "onecycle", "warmup": 0.15, "label-smoothing": 0.05, "augment": "flip", "workers": 2},
+                "schedule": "onecycle", "warmup": 0.15, "label-smoothing": 0.05, "augment": "flip", "workers": 2, "bf16": true},
     "student": {"arch": "cnn-small", "epochs": 3, "batch": 128, "optimizer": "adamw", "lr": 0.003, "weight-decay": 0.01,
-                "schedule": "onecycle", "warmup": 0.1, "augment": "flip", "workers": 2, "timesteps": 4,
+                "schedule": "onecycle", "warmup": 0.1, "augment": "flip", "workers": 2, "bf16": true, "timesteps": 4,
                 "alpha": 1, "attention-scale": "mean", "kd": 0.5, "kd-temperature": 3, "beta": 0.5, "v-threshold": 1,
                 "reset": "zero", "surrogate": "triangle", "init": "teacher", "rate-target": 0.1, "rate-weight": 1}
   }

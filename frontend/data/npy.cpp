@@ -102,8 +102,11 @@ bool readLabels(const std::string &path, std::vector<uint16_t> &labels, std::str
     uint64_t value = 0;
     for (size_t b = 0; b < item; ++b)
       value |= uint64_t(array.bytes[array.start + i * item + b]) << (8 * b);
+    if (kind[1] == 'i') // widen the sign
+      value = uint64_t(int64_t(value << (64 - 8 * item)) >> (64 - 8 * item));
     if (value > 65534) // a negative label lands here as well
-      return fail(error, path, fmt::format("label {} at index {}, allowed 0 to 65534", int64_t(value), i));
+      return fail(error, path, fmt::format("label {} at index {}, allowed 0 to 65534",
+                                           kind[1] == 'i' ? fmt::format("{}", int64_t(value)) : fmt::format("{}", value), i));
     labels.push_back(uint16_t(value));
   }
   return true;

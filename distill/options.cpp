@@ -1,0 +1,48 @@
+#include "distill/options.h"
+
+#include <nlohmann/json.hpp>
+
+namespace lasnn::distill {
+
+Reset resetFromName(const std::string &name) { return name == "subtract" ? Reset::Subtract : Reset::Zero; }
+
+Surrogate surrogateFromName(const std::string &name) {
+  return name == "sigmoid"   ? Surrogate::Sigmoid
+         : name == "arctan"  ? Surrogate::Arctan
+         : name == "rectangle" ? Surrogate::Rectangle
+                               : Surrogate::Triangle;
+}
+
+nlohmann::json neuronToJson(const NeuronOptions &o) {
+  static const char *const surrogates[] = {"triangle", "sigmoid", "arctan", "rectangle"};
+  return {{"kind", o.kind}, {"beta", o.beta}, {"v_threshold", o.vThreshold},
+          {"reset", o.reset == Reset::Zero ? "zero" : "subtract"}, {"detach_reset", o.detachReset},
+          {"surrogate", surrogates[int(o.surrogate)]}, {"surrogate_width", o.width}};
+}
+
+NeuronOptions neuronFromJson(const nlohmann::json &json) {
+  NeuronOptions o;
+  o.kind = json.at("kind"), o.beta = json.at("beta"), o.vThreshold = json.at("v_threshold");
+  o.reset = resetFromName(json.at("reset")), o.detachReset = json.at("detach_reset");
+  o.surrogate = surrogateFromName(json.at("surrogate")), o.width = json.at("surrogate_width");
+  return o;
+}
+
+nlohmann::json trainToJson(const TrainOptions &o) {
+  // What changes the result; where files go and how many threads run does not belong here.
+  return {{"arch", o.arch}, {"epochs", o.epochs}, {"batch", o.batch}, {"limit", o.limit}, {"lr", o.lr}, {"momentum", o.momentum},
+          {"weight_decay", o.weightDecay}, {"warmup", o.warmup}, {"optimizer", o.optimizer}, {"schedule", o.schedule},
+          {"augment", o.augment}, {"label_smoothing", o.labelSmoothing}, {"seed", o.seed}, {"workers", o.workers}, {"bf16", o.bfloat16}};
+}
+
+nlohmann::json studentToJson(const StudentOptions &s) {
+  const LossOptions &l = s.loss;
+  return {{"adapter", s.adapter}, {"encoding", s.encoding}, {"init", s.init}, {"timesteps", s.timesteps}, {"distill", !s.noDistill},
+          {"alpha", l.alpha}, {"lambda", l.lambda}, {"attention", l.attention}, {"attention_power", l.attentionPower},
+          {"attention_temperature", l.attentionTemperature}, {"attention_scale", l.attentionScale}, {"distance", l.distance},
+          {"weight_teacher", l.weightTeacher}, {"attention_maps", l.attentionMaps}, {"kd", l.kd}, {"kd_temperature", l.kdTemperature},
+          {"kd_per_step", l.kdPerStep}, {"tet", l.tet}, {"self_distill", l.selfDistill}, {"rate_target", l.rateTarget},
+          {"rate_weight", l.rateWeight}, {"neuron", neuronToJson(s.neuron)}};
+}
+
+} // namespace lasnn::distill

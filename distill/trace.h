@@ -1,0 +1,13 @@
+// What a student does, step by step, on disk: the reference that other executors of its file are compared with.
+#pragma once
+
+#include "distill/model_file.h"
+#include "frontend/data/data.h"
+
+namespace lasnn::distill {
+
+/// Writes PATH.json {"tensors": [{"name", "shape"}]} and PATH.bin, those tensors as little-endian float32 in that order:
+/// "input" [N,C,H,W], each layer's spikes NAME.lif [T,N,...], "logits" [T,N,classes].
+void traceStudent(const Model &, const data::Dataset &, const std::string &path);
+
+} // namespace lasnn::distill
