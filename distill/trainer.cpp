@@ -131,8 +131,11 @@ void writeLog(const std::string &path, const nlohmann::json &line, bool fresh) {
   std::ofstream file(path, fresh ? std::ios::trunc : std::ios::app);
   if (path.ends_with(".csv")) {
     std::string head, row;
-    for (const auto &[key, value] : line.items())
-      head += (head.empty() ? "" : ",") + key, row += (row.empty() ? "" : ",") + value.dump();
+    for (const auto &[key, value] : line.items()) {
+      const char *comma = head.empty() ? "" : ",";
+      head += fmt::format("{}{}", comma, key);
+      row += fmt::format("{}{}", comma, value.dump());
+    }
     if (fresh)
       file << head << '\n';
     file << row << '\n';

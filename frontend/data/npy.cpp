@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace lasnn::data {
 namespace {
@@ -39,7 +40,7 @@ bool readArray(const std::string &path, Array &array, std::string &error) {
   if (!readBytes(path, array.bytes, error))
     return false;
   const auto &bytes = array.bytes;
-  if (bytes.size() < 10 || !std::equal(bytes.begin(), bytes.begin() + 6, "\x93NUMPY"))
+  if (bytes.size() < 10 || std::memcmp(bytes.data(), "\x93NUMPY", 6) != 0)
     return fail(error, path, "does not start with the magic number of an .npy file");
   const bool wide = bytes[6] >= 2; // version 2 and up: a 4-byte header length
   const size_t fixed = wide ? 12 : 10;
