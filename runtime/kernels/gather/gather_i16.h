@@ -12,9 +12,9 @@
 
 namespace lasnn::runtime::LASNN_ISA {
 
-/// Membranes and parameters of one lane group.
+/// Parameters of one lane group.
 template <int H> struct NeuronLanes {
-  Lanes<H> theta, amount, low;
+  Lanes<H> theta, amount;
 };
 
 struct Neuron16 {
@@ -25,23 +25,24 @@ struct Neuron16 {
 
 /// One step of both lane groups: spec N2..N7. Returns the spikes of the block's channels.
 template <int H>
-LASNN_INLINE uint64_t stepNeurons(const Neuron16 &n, const NeuronLanes<H> &even, const NeuronLanes<H> &odd, Lanes<H> &ve,
-                                  Lanes<H> &vo, const Lanes<H> &current_e, const Lanes<H> &current_o, uint64_t &clips) {
+LASNN_INLINE uint64_t stepNeurons(const Neuron16 &n, const Lanes<H> &low, const NeuronLanes<H> &even, const NeuronLanes<H> &odd,
+                                  Lanes<H> &ve, Lanes<H> &vo, const Lanes<H> &current_e, const Lanes<H> &current_o,
+                                  uint64_t &clips) {
   if (n.leaks) {
     ve = leak<H>(ve, n.keep);
     vo = leak<H>(vo, n.keep);
   }
   Lanes<H> wrapped_e = add<H>(ve, current_e), wrapped_o = add<H>(vo, current_o);
-  ve = larger<H>(addSaturated<H>(ve, current_e), even.low);
-  vo = larger<H>(addSaturated<H>(vo, current_o), odd.low);
+  ve = larger<H>(addSaturated<H>(ve, current_e), low);
+  vo = larger<H>(addSaturated<H>(vo, current_o), low);
   clips += differing<H>(ve, wrapped_e, vo, wrapped_o);
   const Mask<H> fired_e = greater<H>(ve, even.theta), fired_o = greater<H>(vo, odd.theta);
   if (n.reset == ResetKind::Subtract) {
     const Lanes<H> amount_e = onlyWhere<H>(fired_e, even.amount), amount_o = onlyWhere<H>(fired_o, odd.amount);
     wrapped_e = sub<H>(ve, amount_e);
     wrapped_o = sub<H>(vo, amount_o);
-    ve = larger<H>(subSaturated<H>(ve, amount_e), even.low);
-    vo = larger<H>(subSaturated<H>(vo, amount_o), odd.low);
+    ve = larger<H>(subSaturated<H>(ve, amount_e), low);
+    vo = larger<H>(subSaturated<H>(vo, amount_o), low);
     clips += differing<H>(ve, wrapped_e, vo, wrapped_o);
   } else if (n.reset == ResetKind::Assign) {
     ve = select<H>(fired_e, even.amount, ve);
@@ -66,8 +67,8 @@ template <class Entry, int H, bool Pair, bool Single> static void gatherI16(cons
   const GatherSource source = task.source_count > 0 ? task.sources[0] : GatherSource();
   const auto *theta = static_cast<const int16_t *>(task.theta), *amount = static_cast<const int16_t *>(task.amount);
   const Lanes<H> low = broadcast<H>(int16_t(task.v_min));
-  const NeuronLanes<H> even = {load<H>(theta), load<H>(amount), low};
-  const NeuronLanes<H> odd = {load<H>(theta + 32), load<H>(amount + 32), low};
+  const NeuronLanes<H> even = {load<H>(theta), load<H>(amount)};
+  const NeuronLanes<H> odd = {load<H>(theta + 32), load<H>(amount + 32)};
   const Neuron16 neuron = {task.reset, task.decay != 0, 4096 - task.decay};
   uint64_t spikes = 0, clips = 0;
   for (uint32_t row = 0; row < task.rows; ++row) {
@@ -100,7 +101,7 @@ template <class Entry, int H, bool Pair, bool Single> static void gatherI16(cons
         const Lanes<H> current_e =
             add<H>(sub<H>(sub<H>(f, shiftLeft8<H>(o)), broadcast<H>(int16_t(uint16_t(bias)))), start_e);
         const Lanes<H> current_o = add<H>(o, start_o);
-        const uint64_t word = stepNeurons<H>(neuron, even, odd, ve, vo, current_e, current_o, clips);
+        const uint64_t word = stepNeurons<H>(neuron, low, even, odd, ve, vo, current_e, current_o, clips);
         spikes += unsigned(__builtin_popcountll(word));
         memcpy(out + t * task.out.step_stride, &word, 8);
       }
