@@ -37,6 +37,15 @@ static LogicalResult verifyAcyclic(NetworkOp network) {
   return success();
 }
 
+/// A read-out, or the layer that ends in one.
+static bool isReadout(Operation *op) {
+  if (auto layer = dyn_cast_or_null<LayerOp>(op)) {
+    auto yield = layer.getBody().front().empty() ? YieldOp() : dyn_cast<YieldOp>(layer.getBody().front().back());
+    return yield && isa_and_nonnull<ReadoutOp>(yield.getValue().getDefiningOp());
+  }
+  return isa_and_nonnull<ReadoutOp>(op);
+}
+
 LogicalResult NetworkOp::verify() {
   if (int64_t(getTimesteps()) < 1 || getTimesteps() > 65535)
     return broken(*this, "S1") << "timesteps is " << int64_t(getTimesteps()) << ", expected 1 to 65535";
@@ -51,9 +60,15 @@ LogicalResult NetworkOp::verify() {
     if (auto input = dyn_cast<InputOp>(op)) {
       ++inputs;
       name = input.getName();
+      unsigned uses = std::distance(op.getUses().begin(), op.getUses().end());
+      if (inputs == 1 && (uses != 1 || !isa<EncodeOp>(*op.getUsers().begin())))
+        return broken(&op, "S2") << "the input has " << uses << " uses, expected one snn.encode";
     } else if (auto output = dyn_cast<OutputOp>(op)) {
       ++outputs;
       name = output.getName();
+      if (!isReadout(output.getValue().getDefiningOp()))
+        return broken(&op, "S6") << "the output takes the result of '" << output.getValue().getDefiningOp()->getName()
+                                 << "', expected a read-out";
     } else {
       if (auto layer = dyn_cast<LayerOp>(op); layer && (layer.getName().empty() || !layers.insert(layer.getName()).second))
         return broken(&op, "Y4") << "the name \"" << layer.getName() << "\" is " << (layer.getName().empty() ? "empty" : "taken")

@@ -31,7 +31,14 @@ static LogicalResult verifyReset(const NeuronView &neuron, bool floatForm, int64
                              << stringifyReset(neuron.reset) << ", expected it with reset = value only";
   if (!neuron.vReset) return success();
   if (failed(verifyChannelAttr(op, "N10", "v_reset", neuron.vReset, c, element, true))) return failure();
-  if (floatForm) return success();
+  if (floatForm) {
+    if (!neuron.vMin) return success();
+    float least = cast<FloatAttr>(neuron.vMin).getValue().convertToFloat();
+    for (float value : floatValues(neuron.vReset))
+      if (value < least)
+        return broken(op, "N11") << llvm::formatv("v_reset is {0}, expected a value of at least v_min, {1}", value, least).str();
+    return success();
+  }
   for (int32_t value : intValues(neuron.vReset))
     if (value < lo || value > hi)
       return broken(op, "N11") << "v_reset is " << value << ", expected a value from " << lo << " to " << hi;

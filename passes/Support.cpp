@@ -28,7 +28,7 @@ Kind Kinds::of(Value value) {
   return known[value] = kind;
 }
 
-InFlightDiagnostic problem(Operation *op) { return op->emitError() << "'" << nameOf(op) << "': "; }
+InFlightDiagnostic problem(Operation *op) { return emitError(op->getLoc()) << "'" << nameOf(op) << "': "; }
 
 template <typename T>
 static DenseElementsAttr denseAttr(Type element, ArrayRef<int64_t> shape, ArrayRef<T> values) {

@@ -31,7 +31,7 @@ private:
   llvm::DenseMap<mlir::Value, Kind> known;
 };
 
-/// "'conv1': ..." at the operation's place.
+/// "'conv1': ..." at the operation's place. Does not print the operation, whose weights would fill the screen.
 mlir::InFlightDiagnostic problem(mlir::Operation *op);
 
 mlir::DenseElementsAttr f32Attr(mlir::MLIRContext *context, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> values);

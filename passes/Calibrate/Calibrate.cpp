@@ -23,10 +23,10 @@ struct Calibrate : lasnn::impl::CalibrateBase<Calibrate> {
     if (samples) return samples;
     NetworkOp network = getOperation();
     if (data.empty())
-      return network.emitError() << "no calibration data is given; name a set with data=SET:DIR, SET one of " << lasnn::data::knownSets();
+      return emitError(network.getLoc()) << "no calibration data is given; name a set with data=SET:DIR, SET one of " << lasnn::data::knownSets();
     std::string error;
     auto set = lasnn::data::load(data, split, limit > 0 ? size_t(limit) : 0, error);
-    if (!set) return network.emitError() << "calibration data: " << error;
+    if (!set) return emitError(network.getLoc()) << "calibration data: " << error;
     auto read = std::make_shared<CalibrationData>();
     read->description = set->name + " " + split + " " + std::to_string(set->count);
     for (size_t i = 0; i < set->count; ++i) read->samples.emplace_back(set->image(i), set->image(i) + set->imageBytes());
@@ -39,7 +39,7 @@ struct Calibrate : lasnn::impl::CalibrateBase<Calibrate> {
     if (failed(found)) return signalPassFailure();
     const CalibrationData &set = **found;
     auto fail = [&](const llvm::Twine &text) {
-      network.emitError() << text;
+      emitError(network.getLoc()) << text;
       signalPassFailure();
     };
     if (set.samples.empty())

@@ -44,6 +44,8 @@ public:
   void run() {
     Block &body = layer.getBody().front();
     for (auto [argument, operand] : llvm::zip(body.getArguments(), layer.getInputs())) argument.setType(operand.getType());
+    for (auto flatten : body.getOps<FlattenOp>()) // of signals: what the synapse behind takes has to be known for its unit
+      flatten.getResult().setType(withElement(flatten.getResult(), tensorType(flatten.getInput()).getElementType()));
     chooseUnits();
     for (Operation &op : body) {
       if (auto conv = dyn_cast<Conv2DOp>(op)) quantizeSynapse(conv);
@@ -113,7 +115,7 @@ private:
       }
     }
     if (grown)
-      layer.emitRemark() << "'" << layer.getName() << "': " << grown << " of " << size
+      emitRemark(layer.getLoc()) << "'" << layer.getName() << "': " << grown << " of " << size
                          << " channels take a larger unit than their weights ask for, since their constants would leave " << bits
                          << " bits; channel " << example << ": " << llvm::formatv("{0:E3} in place of {1:E3}", unit[example], before).str();
   }
