@@ -105,7 +105,10 @@ void neuronFloat(NeuronState &n, NeuronStats &stats, ArrayRef<float> in, std::ve
     if (s > 0) { // N6
       if (n.view.reset == Reset::Zero) v = 0.f;
       else if (n.view.reset == Reset::Value) v = n.resetF[c];
-      else if (n.view.reset == Reset::Subtract) v = v - float(s) * n.rhoF[c];
+      else if (n.view.reset == Reset::Subtract) {
+        v = v - float(s) * n.rhoF[c];
+        if (n.hasVMin) v = std::max(v, n.vMinF); // N7
+      }
     }
     n.vF[e] = v;
     out[e] = float(s);

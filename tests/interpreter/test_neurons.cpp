@@ -129,6 +129,8 @@ TEST(Neuron, N7) { // v = -32768 after subtracting 65535 from 32767... rho 70000
   EXPECT_EQ(driven.stats.clips, 2u);
   auto floor = driveInteger("snn.if %x {v_threshold = dense<5> : tensor<1xi32>, rho = dense<20> : tensor<1xi32>, reset = #snn<reset<subtract>>, v_min = -3 : i32}", {{10}, {8}, {1}});
   EXPECT_EQ(floor.spikes, (Spikes{{1}, {0}, {1}})); // 10 - 20 clamps to v_min -3; 5; 6
+  auto real = driveFloat("snn.if %x {v_threshold = dense<5.0> : tensor<1xf32>, rho = dense<20.0> : tensor<1xf32>, reset = #snn<reset<subtract>>, v_min = -3.0 : f32}", {{10}, {8}, {1}});
+  EXPECT_EQ(real.spikes, (Spikes{{1}, {0}, {1}})); // the same in float form
   EXPECT_EQ(floor.stats.clips, 2u);                 // 6 - 20 as well
 }
 

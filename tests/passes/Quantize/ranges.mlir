@@ -26,17 +26,25 @@ snn.network @ranges timesteps = 4 {
     %s = snn.if %l {v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<2xf32>) -> tensor<2xf32>
     snn.yield %s : tensor<2xf32>
   }
-  // 330 * 1.25 is 52387 of 1/127: more than 16 bits hold, so 24; when 16 are forced, u grows for that channel alone.
+  // A bias of 12700 could add up to 50800 in 4 steps: no proof. 200 * 1.25 is 31750 of 1/127, which 16 bits hold.
   // CHECK: snn.layer "measured"
-  // CHECK: snn.if {{%[0-9]+}} {reset = #snn.reset<none>, v_threshold = dense<12700>
-  // BITS16: snn.layer "measured"
-  // BITS16-NEXT: weight = dense<{{\[\[}}79, 79], [127, 127]]>
+  // CHECK: snn.if {{%[0-9]+}} {reset = #snn.reset<none>, state_bits = 16 : i64, v_threshold = dense<12700>
   %c = snn.layer "measured" (%i = %b : tensor<2xf32>) -> tensor<2xf32> {
-    %l = snn.linear %i {weight = dense<1.0> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
-    %s = snn.if %l {reset = #snn<reset<none>>, snn.calibrated = {max_abs_v = array<f32: 330.0, 1.0>, samples = 1 : i64}, v_threshold = dense<100.0> : tensor<1xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+    %l = snn.linear %i {weight = dense<1.0> : tensor<2x2xf32>, bias = dense<100.0> : tensor<2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+    %s = snn.if %l {reset = #snn<reset<none>>, snn.calibrated = {max_abs_v = array<f32: 200.0, 1.0>, samples = 1 : i64}, v_threshold = dense<100.0> : tensor<1xf32>} : (tensor<2xf32>) -> tensor<2xf32>
     snn.yield %s : tensor<2xf32>
   }
-  %o = snn.layer "out" (%i = %c : tensor<2xf32>) -> tensor<2xf32> {
+  // 210 * 1.25 is 33337: 24 bits. When 16 are forced, u grows for that channel alone.
+  // CHECK: snn.layer "too large"
+  // CHECK: snn.if {{%[0-9]+}} {reset = #snn.reset<none>, v_threshold = dense<12700>
+  // BITS16: snn.layer "too large"
+  // BITS16-NEXT: weight = dense<{{\[\[}}125, 125], [127, 127]]>
+  %d = snn.layer "too large" (%i = %c : tensor<2xf32>) -> tensor<2xf32> {
+    %l = snn.linear %i {weight = dense<1.0> : tensor<2x2xf32>, bias = dense<100.0> : tensor<2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+    %s = snn.if %l {reset = #snn<reset<none>>, snn.calibrated = {max_abs_v = array<f32: 210.0, 1.0>, samples = 1 : i64}, v_threshold = dense<100.0> : tensor<1xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+    snn.yield %s : tensor<2xf32>
+  }
+  %o = snn.layer "out" (%i = %d : tensor<2xf32>) -> tensor<2xf32> {
     %l = snn.linear %i {weight = dense<1.0> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
     %r = snn.readout %l sum : (tensor<2xf32>) -> tensor<2xf32>
     snn.yield %r : tensor<2xf32>

@@ -22,7 +22,7 @@ snn.network @whole timesteps = 4 {
   // CHECK-NEXT: snn.flatten
   // CHECK-NEXT: snn.linear
   // u = 1/4 / 127 (the pool's factor), and the mean of 4 steps
-  // CHECK-NEXT: snn.readout {{%[0-9]+ +}}sum {scale = 4.92125982E-4 : f32}
+  // CHECK-NEXT: snn.readout {{%[0-9]+ +}}sum {scale = 4.921260e-04 : f32}
   %l = snn.linear %f {weight = dense<1.0> : tensor<3x8xf32>} : (tensor<8xf32>) -> tensor<3xf32> loc("fc")
   %r = snn.readout %l mean : (tensor<3xf32>) -> tensor<3xf32>
   snn.output "logits" %r : tensor<3xf32>
