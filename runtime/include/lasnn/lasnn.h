@@ -122,7 +122,8 @@ LASNN_API lasnn_status lasnn_reset(lasnn_network *network);
 LASNN_API lasnn_status lasnn_get_layer_stats(const lasnn_network *network, uint32_t layer, lasnn_layer_stats *stats);
 LASNN_API lasnn_status lasnn_stats_clear(lasnn_network *network);
 
-/** Spike counts of one layer at one step of the last lasnn_run: uint8 [C][H][W], for inspection and tests. */
+/** Spike counts of one layer at one step of the last lasnn_run: uint8 [C][H][W], for inspection and tests. After a
+ *  lasnn_step there is one step, 0: the last. Before either there is none: LASNN_INVALID_ARGUMENT. */
 LASNN_API lasnn_status lasnn_get_spikes(const lasnn_network *network, uint32_t layer, uint32_t step, uint8_t *spikes,
                                         size_t size);
 
