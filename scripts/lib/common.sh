@@ -25,7 +25,11 @@ quiet() {
   if [ -t 1 ]; then
     "$@"
   elif ! "$@" >"$log" 2>&1; then
-    tail -n 40 "$log" >&2
+    if grep -q '^FAILED:' "$log"; then
+      sed -n '/^FAILED:/,$p' "$log" | grep -v '^ccache ' | head -n 40 >&2
+    else
+      tail -n 40 "$log" >&2
+    fi
     note "failed: $* (all of its output: $log)"
     return 1
   fi
