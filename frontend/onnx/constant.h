@@ -19,6 +19,8 @@ namespace lasnn::onnx_import {
 constexpr int64_t kBatch = INT64_MIN;
 /// No tensor of a network may be larger: 2^28 elements, 1 GiB of f32.
 constexpr int64_t kMaxElements = int64_t(1) << 28;
+/// One value is spread over the channels (a bias, a mean) up to this many: a short file may not ask for much memory.
+constexpr int64_t kMaxChannels = int64_t(1) << 20;
 
 struct Constant {
   llvm::SmallVector<int64_t, 4> dims;

@@ -167,6 +167,10 @@ private:
             << "export with fixed image sizes";
         return {};
       }
+    if (rest[0] > kMaxChannels) {
+      refuse("T2") << " has size " << rest[0] << " on axis 1, expected at most " << kMaxChannels;
+      return {};
+    }
     if (elementCount(rest) < 1) {
       for (int64_t &dim : rest) dim = std::max<int64_t>(dim, -1);
       refuse("T2") << " has shape " << shapeText(rest) << " without its batch axis, expected no size below 1 and at most " << kMaxElements

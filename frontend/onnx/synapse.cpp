@@ -187,6 +187,10 @@ static void convertBiasAdd(Node &node, unsigned constantIndex) {
     return;
   }
   int64_t count = shape[0];
+  if (count > kMaxChannels) {
+    node.error("T2") << "the activation has " << count << " channels, expected at most " << kMaxChannels << " where a constant is added";
+    return;
+  }
   if (values.size() == 1) values.resize(size_t(count), float(values[0]));
   auto filled = [&](float value) { return node.attr({count}, std::vector<float>(size_t(count), value)); };
   auto op = node.builder().create<snn::BatchNormOp>(node.loc, input.getType(), input, filled(1), node.attr({count}, values), filled(0),
