@@ -1,5 +1,4 @@
 // lasnn-info: what an artefact or a model holds, without running it.
-#include "runtime/format/reader.h"
 #include "tools/common/cli.h"
 #include "tools/common/model.h"
 
@@ -32,12 +31,10 @@ nlohmann::ordered_json describe(Model &model) {
   json["bytes"] = model.bytes.size;
   json["sha256"] = model.sha256;
   if (model.kind == Model::Kind::Lasnn) {
-    std::string error;
-    auto artefact = format::readLasnn(model.bytes.data.get(), model.bytes.size, error);
-    json["format_version"] = artefact->format_version;
-    json["content_hash"] = fmt::format("{:016x}", artefact->content_hash);
-    json["provenance"] = {{"tool", artefact->tool}, {"options", artefact->options}, {"source", artefact->source_name},
-                          {"source_sha256", artefact->source_sha256}, {"calibration", artefact->calibration}};
+    const format::FileContents &c = model.contents;
+    json["content_hash"] = fmt::format("{:016x}", c.content_hash);
+    json["provenance"] = {{"tool", std::string(c.tool)}, {"options", std::string(c.options)}, {"source", std::string(c.source_name)},
+                          {"source_sha256", std::string(c.source_sha256)}, {"calibration", std::string(c.calibration)}};
   }
   json["network"] = model.network.getSymName().str();
   json["form"] = model.network.isInteger() ? "integer" : "float";

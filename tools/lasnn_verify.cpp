@@ -96,7 +96,7 @@ struct Options {
 };
 
 /// One artefact (or the network compiled here) against the source; returns the report, `proved` inside.
-llvm::Expected<nlohmann::ordered_json> verify(mlir::MLIRContext &context, Model &source, snn::NetworkOp fused, Model &target,
+llvm::Expected<nlohmann::ordered_json> verify(Model &source, snn::NetworkOp fused, Model &target,
                                               const data::Dataset &set, const Options &o) {
   std::vector<Run> runs; // source, float, integer, then one an ISA
   if (llvm::Error error = addRun(runs, makeInterpreter(source.network))) return error;
@@ -226,7 +226,7 @@ int main(int argc, char **argv) {
   bool proved = true;
   nlohmann::ordered_json reports = nlohmann::ordered_json::array();
   for (Model &target : targets) {
-    auto report = verify(*context, *source, fusedNetwork, target, *set, o);
+    auto report = verify(*source, fusedNetwork, target, *set, o);
     if (!report) return fail(tool, report.takeError());
     proved &= (*report)["proved"].get<bool>();
     if (!o.json) printReport(*report, o);

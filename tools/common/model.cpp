@@ -1,9 +1,8 @@
 #include "tools/common/model.h"
 
-#include "runtime/format/reader.h"
-
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SHA256.h"
@@ -45,7 +44,7 @@ llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, c
   model.path = path;
   model.bytes = std::move(*bytes);
   auto digest = llvm::SHA256::hash({model.bytes.data.get(), model.bytes.size});
-  model.sha256 = llvm::toHex(digest, /*LowerCase=*/true);
+  model.sha256 = llvm::toHex(ArrayRef<uint8_t>(digest), /*LowerCase=*/true);
   StringRef text = model.bytes.text();
   std::string name = path == "-" ? "stdin" : path;
 
@@ -53,10 +52,11 @@ llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, c
   ParserConfig config(&context, /*verifyAfterParse=*/true);
   if (text.starts_with("LASNN")) {
     model.kind = Model::Kind::Lasnn;
-    std::string error;
-    auto artefact = format::readLasnn(model.bytes.data.get(), model.bytes.size, error);
-    if (!artefact) return llvm::createStringError(fmt::format("'{}': {}", name, error));
-    model.module = parseSourceString<ModuleOp>(StringRef(reinterpret_cast<const char *>(artefact->ir), artefact->ir_size), config);
+    char error[512] = "";
+    if (format::readContents(model.bytes.data.get(), model.bytes.size, model.contents, error, sizeof error) != LASNN_OK)
+      return llvm::createStringError(fmt::format("'{}': {}", name, error));
+    StringRef ir(reinterpret_cast<const char *>(model.contents.ir), model.contents.ir_size);
+    model.module = parseSourceString<ModuleOp>(ir, config);
   } else if (isMlir(text)) {
     model.kind = Model::Kind::Mlir;
     model.module = parseSourceString<ModuleOp>(text, config, name);

@@ -1,6 +1,7 @@
 // A network from a file in any form that the tools read: .onnx (float), .mlir text or bytecode, .lasnn (integer).
 #pragma once
 
+#include "format/reader.h"
 #include "frontend/onnx/import.h"
 #include "ir/Snn.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -24,6 +25,7 @@ struct Model {
   Kind kind = Kind::Onnx;
   std::string path, sha256;
   ModelBytes bytes;
+  format::FileContents contents; ///< of a .lasnn; points into `bytes`
   mlir::OwningOpRef<mlir::ModuleOp> module;
   snn::NetworkOp network; ///< inside `module`
 };
