@@ -89,7 +89,7 @@ struct NetworkBuilder {
     Reset reset = resets[int(n.reset)];
     ElementsAttr theta = parameter(11, n.theta, n.thetaSpread, 0.4f, 0.6f), rho, vReset;
     if (reset == Reset::Subtract && (integer || n.rho % 2)) rho = parameter(12, n.rho, n.rhoSpread, 0.5f, 0.5f);
-    if (reset == Reset::Value) vReset = parameter(13, n.vReset, n.vResetSpread, -0.2f, 0.3f);
+    if (reset == Reset::Value) vReset = parameter(13, n.vReset, n.vResetSpread, n.hasVMin && n.vMin == 0 ? 0.f : -0.2f, 0.3f); // N11: not below v_min
     TypedAttr vMin;
     if (n.hasVMin) vMin = integer ? TypedAttr(builder.getI32IntegerAttr(n.vMin)) : TypedAttr(builder.getF32FloatAttr(n.vMin == 0 ? 0.f : -1.5f));
     Compare compare = !integer && n.theta % 3 == 0 ? Compare::Ge : Compare::Gt;
