@@ -170,7 +170,10 @@ struct Planner {
       layer.readout = readout.getMode() == ReadoutMode::Last ? Readout::Last : Readout::Sum;
       layer.output = plan.output_count;
       plan.output_count += layer.out_channels * layer.out_height * layer.out_width;
-      plan.output_scale = readout.getScale()->convertToFloat();
+      float scale = readout.getScale()->convertToFloat();
+      if (layer.output > 0 && scale != plan.output_scale)
+        refuse(op, "rule R4: the scale of read-out \"" + op.getName() + "\" differs from the others', the artefact holds one", "give all read-outs one scale");
+      plan.output_scale = scale;
       plan.layers.push_back(std::move(layer));
       return;
     }
