@@ -21,7 +21,8 @@ public:
     plan_.encoding = chance(0.5) ? Encoding::Direct : Encoding::Events;
     plan_.output_scale = 0.25f;
     const bool direct = plan_.encoding == Encoding::Direct;
-    addBuffer(direct ? pick(1, 5) : channels(), pick(1, 10), pick(1, 10), direct ? 255 : chance(0.3) ? pick(2, 4) : 1);
+    const uint32_t width = chance(0.06) ? pick(14, 32) : pick(1, 10); // wide: list entries of 32 bits
+    addBuffer(direct ? pick(1, 5) : channels(), pick(1, 10), width, direct ? 255 : chance(0.3) ? pick(2, 4) : 1);
     if (direct)
       for (uint32_t i = 0; i < plan_.buffers[0].channels * 256; ++i)
         plan_.encode_table.push_back(int8_t(pick(0, 255) - 128));
