@@ -27,19 +27,20 @@ void onSignal(int signal) {
 
 std::string kindOf(const std::string &failure) { return failure.substr(0, failure.find(':')); }
 
-/// Greedy: the first smaller network that fails in the same way is taken, until none does.
+/// Greedy, round after round: every smaller network that fails in the same way is taken, until a round takes none.
 NetworkSpec shrink(NetworkSpec spec, const CheckOptions &options, std::string &failure) {
   std::string kind = kindOf(failure);
   Coverage ignored;
   auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   for (bool progress = true; progress;) {
     progress = false;
-    for (const NetworkSpec &less : smaller(spec)) {
+    std::vector<NetworkSpec> candidates = smaller(spec);
+    for (size_t at = 0; at < candidates.size(); ++at) {
       if (std::chrono::steady_clock::now() > end) return spec;
-      std::string now = checkNetwork(less, options, ignored);
+      std::string now = checkNetwork(candidates[at], options, ignored);
       if (now.empty() || kindOf(now) != kind) continue;
-      spec = less, failure = now, progress = true;
-      break;
+      spec = candidates[at], failure = now, progress = true;
+      candidates = smaller(spec); // go on from here: what came before was tried a moment ago
     }
   }
   return spec;

@@ -121,7 +121,7 @@ TEST(Neuron, N6_only_where_it_spiked) {
   EXPECT_EQ(driveInteger("snn.if %x {v_threshold = dense<3> : tensor<1xi32>, reset = #snn<reset<value>>, v_reset = dense<-5> : tensor<1xi32>}", {{3}, {1}}).spikes, (Spikes{{0}, {1}}));
 }
 
-TEST(Neuron, N7) { // v = -32768 after subtracting 65535 from 32767... rho 70000: 100 - 70000 clamps to -32768, one clip
+TEST(Neuron, N7) { // rho 70000: 100 - 70000 clamps to -32768, one clip each time
   auto driven = driveInteger("snn.if %x {v_threshold = dense<50> : tensor<1xi32>, rho = dense<70000> : tensor<1xi32>, reset = #snn<reset<subtract>>, state_bits = 16 : i64}",
                              {{100}, {32000}, {819}, {0}, {1}});
   ASSERT_EQ(driven.error, "");
@@ -132,6 +132,11 @@ TEST(Neuron, N7) { // v = -32768 after subtracting 65535 from 32767... rho 70000
   auto real = driveFloat("snn.if %x {v_threshold = dense<5.0> : tensor<1xf32>, rho = dense<20.0> : tensor<1xf32>, reset = #snn<reset<subtract>>, v_min = -3.0 : f32}", {{10}, {8}, {1}});
   EXPECT_EQ(real.spikes, (Spikes{{1}, {0}, {1}})); // the same in float form
   EXPECT_EQ(floor.stats.clips, 2u);                 // 6 - 20 as well
+}
+
+TEST(Neuron, N7_float) { // the same with v_min in float form: -10 clamps to -3, 5, 6
+  EXPECT_EQ(driveFloat("snn.if %x {v_threshold = dense<5.0> : tensor<1xf32>, rho = dense<20.0> : tensor<1xf32>, reset = #snn<reset<subtract>>, v_min = -3.0 : f32}", {{10}, {8}, {1}}).spikes,
+            (Spikes{{1}, {0}, {1}}));
 }
 
 TEST(Neuron, N7_large_products_are_exact) { // s * rho beyond 32 bits: 255 * 2000000000
