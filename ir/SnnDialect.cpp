@@ -68,7 +68,9 @@ NeuronView getNeuron(Operation *op) {
 llvm::SmallVector<float> floatValues(ElementsAttr attr) {
   llvm::SmallVector<float> values;
   values.reserve(attr.getNumElements());
-  for (const APFloat &value : attr.getValues<APFloat>()) values.push_back(value.convertToFloat());
+  if (attr.getElementType().isF32()) llvm::append_range(values, attr.getValues<float>()); // the usual case, 20 times faster
+  else
+    for (const APFloat &value : attr.getValues<APFloat>()) values.push_back(value.convertToFloat());
   return values;
 }
 

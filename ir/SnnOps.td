@@ -14,6 +14,12 @@ def Snn_U8  : TypeConstraint<CPred<"$_self.isUnsignedInteger(8)">, "ui8">;
 /// What flows between layers: f32, or ui8 spike counts, i8 analog values, i32 currents.
 def Snn_Value : RankedTensorOf<[F32, I8, UI8, I32]>;
 def Snn_Pixels : RankedTensorOf<[F32, UI8]>;
+/// Weights and constants (T4). A resource or a sparse attribute cannot be iterated and is refused.
+def Snn_Constant : Attr<CPred<"::llvm::isa<::mlir::DenseIntOrFPElementsAttr>($_self)">, "rule T4: dense<...> numbers"> {
+  let storageType = "::mlir::ElementsAttr";
+  let returnType = "::mlir::ElementsAttr";
+  let convertFromStorage = "$_self";
+}
 
 //===--- the network ---===//
 
@@ -66,7 +72,7 @@ def Snn_EncodeOp : Snn_Op<"encode", [Pure]> {
   }];
   let arguments = (ins Snn_Pixels:$input, Snn_EncodingAttr:$encoding,
     OptionalAttr<DenseF32ArrayAttr>:$mean, OptionalAttr<DenseF32ArrayAttr>:$std,
-    OptionalAttr<ElementsAttr>:$table, OptionalAttr<F32Attr>:$scale,
+    OptionalAttr<Snn_Constant>:$table, OptionalAttr<F32Attr>:$scale,
     DefaultValuedAttr<I64Attr, "1">:$max_count);
   let results = (outs Snn_Value:$result);
   let assemblyFormat = "$input $encoding attr-dict `:` functional-type(operands, results)";
@@ -83,7 +89,7 @@ class Snn_SynapseOp<string mnemonic> : Snn_Op<mnemonic, [Pure]> {
 
 def Snn_Conv2DOp : Snn_SynapseOp<"conv2d"> {
   let summary = "2-d convolution of [C,H,W] with weight [K,C/groups,KH,KW] and bias [K] (C1..C6)";
-  let arguments = (ins Snn_Value:$input, ElementsAttr:$weight, OptionalAttr<ElementsAttr>:$bias,
+  let arguments = (ins Snn_Value:$input, Snn_Constant:$weight, OptionalAttr<Snn_Constant>:$bias,
     DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$strides,
     DefaultValuedAttr<DenseI64ArrayAttr, "{0, 0, 0, 0}">:$pads, // top, left, bottom, right, as in ONNX
     DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$dilations,
@@ -92,7 +98,7 @@ def Snn_Conv2DOp : Snn_SynapseOp<"conv2d"> {
 
 def Snn_LinearOp : Snn_SynapseOp<"linear"> {
   let summary = "y[o] = bias[o] + sum_i weight[o,i] x[i] (L1..L3)";
-  let arguments = (ins Snn_Value:$input, ElementsAttr:$weight, OptionalAttr<ElementsAttr>:$bias);
+  let arguments = (ins Snn_Value:$input, Snn_Constant:$weight, OptionalAttr<Snn_Constant>:$bias);
 }
 
 class Snn_PoolOp<string mnemonic> : Snn_SynapseOp<mnemonic> {
@@ -121,8 +127,8 @@ def Snn_FlattenOp : Snn_SynapseOp<"flatten"> {
 
 def Snn_BatchNormOp : Snn_SynapseOp<"batch_norm"> {
   let summary = "y = (x - mean[c]) / sqrt(variance[c] + epsilon) * gamma[c] + beta[c], float only (B1)";
-  let arguments = (ins Snn_Value:$input, ElementsAttr:$gamma, ElementsAttr:$beta, ElementsAttr:$mean,
-    ElementsAttr:$variance, F32Attr:$epsilon);
+  let arguments = (ins Snn_Value:$input, Snn_Constant:$gamma, Snn_Constant:$beta, Snn_Constant:$mean,
+    Snn_Constant:$variance, F32Attr:$epsilon);
 }
 
 def Snn_ReluOp : Snn_SynapseOp<"relu"> {
@@ -134,10 +140,10 @@ def Snn_ReluOp : Snn_SynapseOp<"relu"> {
 
 // The parameters that every neuron has; `v_threshold`, `rho`, `v_reset` have shape [C] or [1].
 class Snn_NeuronOp<string mnemonic, dag model> : Snn_Op<mnemonic> { // has state: not Pure
-  let arguments = !con((ins Snn_Value:$input), model, (ins ElementsAttr:$v_threshold,
+  let arguments = !con((ins Snn_Value:$input), model, (ins Snn_Constant:$v_threshold,
     DefaultValuedAttr<Snn_ResetAttr, "::lasnn::snn::Reset::Zero">:$reset,
-    OptionalAttr<ElementsAttr>:$rho,      // reset amount (subtract); absent: v_threshold, float only
-    OptionalAttr<ElementsAttr>:$v_reset,  // reset target (value)
+    OptionalAttr<Snn_Constant>:$rho,      // reset amount (subtract); absent: v_threshold, float only
+    OptionalAttr<Snn_Constant>:$v_reset,  // reset target (value)
     DefaultValuedAttr<Snn_CompareAttr, "::lasnn::snn::Compare::Gt">:$compare,
     DefaultValuedAttr<I64Attr, "1">:$s_max,
     OptionalAttr<TypedAttrInterface>:$v_min,

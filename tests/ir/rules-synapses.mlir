@@ -347,3 +347,15 @@ snn.network @n timesteps = 2 {
   %r = snn.readout %y sum : (tensor<3xf32>) -> tensor<3xf32>
   snn.output "out" %r : tensor<3xf32>
 }
+
+// -----
+
+// rule T4
+snn.network @n timesteps = 2 {
+  %in = snn.input "in" : tensor<2xui8>
+  %x = snn.encode %in direct : (tensor<2xui8>) -> tensor<2xf32>
+  // expected-error@+1 {{attribute 'weight' failed to satisfy constraint: rule T4: dense<...> numbers}}
+  %y = snn.linear %x {weight = dense_resource<blob> : tensor<1x2xf32>} : (tensor<2xf32>) -> tensor<1xf32>
+  %r = snn.readout %y sum : (tensor<1xf32>) -> tensor<1xf32>
+  snn.output "out" %r : tensor<1xf32>
+}
