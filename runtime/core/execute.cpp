@@ -69,6 +69,7 @@ private:
       task.dilation_w = s.shape.dilation_w;
       task.out_height = s.shape.out_height;
       task.out_width = s.shape.out_width;
+      task.out_channels = s.shape.out_channels;
       task.blocks = layer_.blocks;
       task.start = first ? layer_.start : nullptr;
       task.current = layer_.current;

@@ -110,7 +110,7 @@ struct AnalogTask {
   uint32_t channels, padded_width;
   uint32_t run_count, run_pairs, runs_per_row; // runs_per_row: 1, or kernel_w when dilated
   uint32_t stride_h, stride_w, dilation_h, dilation_w;
-  uint32_t out_height, out_width, blocks;
+  uint32_t out_height, out_width, out_channels, blocks;
   const int32_t *start; // lane order [blocks*64]: the bias; or null: add to what `current` holds
   void *current;        // [pixel][blocks*64], int16 or int32
   bool narrow;          // current is int16, kept modulo 2^16

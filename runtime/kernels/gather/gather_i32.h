@@ -45,32 +45,29 @@ LASNN_INLINE int32_t leak32(int32_t v, uint32_t keep) {
   return int32_t(v < 0 ? 0u - kept : kept);
 }
 
-/// Spec N2..N7 on a block. V holds v + I and v - s*rho exactly: int32 for states up to 24 bits and one spike, else int64.
-template <class V>
+/// Spec N2..N7 on a block, in 64 bits: any state, any number of spikes.
 static uint32_t stepNeuronsWide(const GatherTask &task, const uint32_t *current, int32_t *v, uint8_t *counts) {
   const auto *theta = static_cast<const int32_t *>(task.theta), *amount = static_cast<const int32_t *>(task.amount);
-  const V high = V((uint64_t(1) << (task.state_bits - 1)) - 1), low = V(task.v_min);
+  const int64_t high = (int64_t(1) << (task.state_bits - 1)) - 1, low = task.v_min;
   const uint32_t keep = 4096 - task.decay;
   uint32_t clips = 0;
   if (task.decay != 0)
     for (int l = 0; l < 64; ++l)
       v[l] = leak32(v[l], keep);
   for (int l = 0; l < 64; ++l) {
-    // Modulo only when a hostile file breaks the bound on I.
-    const V sum = sizeof(V) == 8 ? V(int64_t(v[l]) + int32_t(current[l])) : V(int32_t(uint32_t(v[l]) + current[l]));
-    const V clamped = sum > high ? high : sum < low ? low : sum;
+    const int64_t sum = int64_t(v[l]) + int32_t(current[l]);
+    const int64_t clamped = sum > high ? high : sum < low ? low : sum;
     clips += clamped != sum;
     v[l] = int32_t(clamped);
     counts[l] = v[l] > theta[l];
   }
-  if (sizeof(V) == 8)
-    for (uint32_t k = 1; k < task.s_max; ++k)
-      for (int l = 0; l < 64; ++l)
-        counts[l] = uint8_t(counts[l] + (V(v[l]) > V(theta[l]) + V(k) * V(amount[l])));
+  for (uint32_t k = 1; k < task.s_max; ++k)
+    for (int l = 0; l < 64; ++l)
+      counts[l] = uint8_t(counts[l] + (int64_t(v[l]) > int64_t(theta[l]) + int64_t(k) * amount[l]));
   if (task.reset == ResetKind::Subtract) {
     for (int l = 0; l < 64; ++l) {
-      const V reduced = V(v[l]) - V(counts[l]) * V(amount[l]);
-      const V clamped = reduced < low ? low : reduced;
+      const int64_t reduced = int64_t(v[l]) - int64_t(counts[l]) * amount[l];
+      const int64_t clamped = reduced < low ? low : reduced;
       clips += clamped != reduced;
       v[l] = int32_t(clamped);
     }
@@ -114,8 +111,99 @@ LASNN_INLINE void readOut(const GatherTask &task, size_t pixel, const uint32_t *
   }
 }
 
+/// What gatherWide24 needs of kWideLanes neurons.
+struct WideNeuron {
+  WideLanes theta, amount;
+};
+
+/// Spec N2..N7 on kWideLanes neurons, states of at most 24 bits and one spike a step: v + I and v - rho fit int32 unless a hostile
+/// file lies about its bounds, and then wrap. Returns the spikes as 0 or -1.
+LASNN_INLINE void stepWide(const GatherTask &task, const WideNeuron &n, const WideWords &current, WideLanes &v, WideLanes &fired,
+                           WideLanes &clips) {
+  const WideLanes zero = {}, low = zero + task.v_min, high = zero + int32_t((1u << (task.state_bits - 1)) - 1);
+  if (task.decay != 0) {
+    // |v| = a*4096 + b, and (|v|*keep) >> 12 = a*keep + (b*keep >> 12) fits 32 bits
+    const WideWords keep = WideWords{} + (4096 - task.decay), magnitude = (WideWords)(v < 0 ? zero - v : v);
+    const WideLanes kept = (WideLanes)((magnitude >> 12) * keep + (((magnitude & 4095) * keep) >> 12));
+    v = v < 0 ? zero - kept : kept;
+  }
+  const WideLanes sum = (WideLanes)((WideWords)v + current);
+  v = sum > high ? high : sum;
+  v = v < low ? low : v;
+  clips -= v != sum;
+  fired = v > n.theta;
+  if (task.reset == ResetKind::Subtract) {
+    const WideLanes reduced = (WideLanes)((WideWords)v - (WideWords)(fired & n.amount));
+    v = reduced < low ? low : reduced;
+    clips -= v != reduced;
+  } else if (task.reset == ResetKind::Assign) {
+    v = fired ? n.amount : v;
+  }
+}
+
+/// A block's two lane groups of 16*H lanes, cut into vectors: how many, and at which lane vector g begins.
+template <int H> constexpr int kWideVectors = 32 * H / kWideLanes;
+template <int H> constexpr int wideLane(int g) {
+  return g * kWideLanes < 16 * H ? g * kWideLanes : 32 + g * kWideLanes - 16 * H;
+}
+
+/// The common wide layer: neurons of one spike a step, membranes in registers over t. A layer fed by an analog image alone
+/// has no windows and adds its constant current.
+template <class Entry, int H> static void gatherWide24(const GatherTask &task) {
+  constexpr int G = kWideVectors<H>;
+  WideNeuron neuron[G];
+  for (int g = 0; g < G; ++g) {
+    memcpy(&neuron[g].theta, static_cast<const int32_t *>(task.theta) + wideLane<H>(g), sizeof(WideLanes));
+    memcpy(&neuron[g].amount, static_cast<const int32_t *>(task.amount) + wideLane<H>(g), sizeof(WideLanes));
+  }
+  uint64_t spikes = 0;
+  WideLanes clips = {};
+  for (uint32_t row = 0; row < task.rows; ++row) {
+    for (uint32_t x = 0; x < task.width; ++x) {
+      const size_t pixel = size_t(task.y0 + row) * task.width + x;
+      const uint32_t window_count = placeWindows<Entry>(task, row, x);
+      const auto *start = static_cast<const uint32_t *>(task.current) + pixel * task.current_stride;
+      int32_t *state = static_cast<int32_t *>(task.state) + pixel * task.state_stride;
+      WideLanes v[G] = {};
+      WideWords current[G];
+      for (int g = 0; g < G; ++g) {
+        if (task.load_state) memcpy(&v[g], state + wideLane<H>(g), sizeof(WideLanes));
+        memcpy(&current[g], start + wideLane<H>(g), sizeof(WideLanes));
+      }
+      uint8_t *out = task.out.data + pixel * task.out.pixel_stride + 8 * size_t(task.block);
+#pragma GCC unroll 1
+      for (uint32_t t = 0; t < task.steps; ++t) {
+        if (window_count > 0) {
+          alignas(64) uint32_t sums[64];
+          memcpy(sums, start, sizeof sums);
+          accumulateWide<H, Entry, false>(task, window_count, t, sums);
+          for (int g = 0; g < G; ++g)
+            memcpy(&current[g], sums + wideLane<H>(g), sizeof(WideLanes));
+        }
+        uint32_t even = 0, odd = 0; // lane groups
+        for (int g = 0; g < G; ++g) {
+          WideLanes fired;
+          stepWide(task, neuron[g], current[g], v[g], fired, clips);
+          if (g < G / 2)
+            even |= wideBits(fired) << (g * kWideLanes);
+          else
+            odd |= wideBits(fired) << ((g - G / 2) * kWideLanes);
+        }
+        const uint64_t word = channelBits<H>(even, odd);
+        spikes += unsigned(__builtin_popcountll(word));
+        memcpy(out + t * task.out.step_stride, &word, 8);
+      }
+      if (task.store_state)
+        for (int g = 0; g < G; ++g)
+          memcpy(state + wideLane<H>(g), &v[g], sizeof(WideLanes));
+    }
+  }
+  *task.spikes += spikes;
+  for (int l = 0; l < kWideLanes; ++l)
+    *task.clips += uint32_t(clips[l]);
+}
+
 template <class Entry, int H, bool Pair> static void gatherI32(const GatherTask &task) {
-  const bool wide = task.state_bits > 24 || task.s_max > 1;
   const size_t out_word = task.out.max_count > 1 ? 64 : 8;
   for (uint32_t row = 0; row < task.rows; ++row) {
     for (uint32_t x = 0; x < task.width; ++x) {
@@ -134,7 +222,7 @@ template <class Entry, int H, bool Pair> static void gatherI32(const GatherTask 
           continue;
         }
         alignas(64) uint8_t counts[64];
-        *task.clips += wide ? stepNeuronsWide<int64_t>(task, sums, v, counts) : stepNeuronsWide<int32_t>(task, sums, v, counts);
+        *task.clips += stepNeuronsWide(task, sums, v, counts);
         uint8_t *out = task.out.data + pixel * task.out.pixel_stride + t * task.out.step_stride + out_word * task.block;
         *task.spikes += storeCounts(task.out, out, counts);
       }
@@ -144,6 +232,8 @@ template <class Entry, int H, bool Pair> static void gatherI32(const GatherTask 
 }
 
 template <class Entry> static void gatherI32Shape(const GatherTask &task) {
+  if (task.spiking && task.state_bits <= 24 && task.s_max == 1 && task.out.max_count == 1)
+    return task.row_bytes == 64 ? gatherWide24<Entry, 2>(task) : gatherWide24<Entry, 1>(task);
   // Sums of pairs are only a matter of speed; the wide kernel takes the form that every weight allows.
   if (task.row_bytes == 64) return gatherI32<Entry, 2, false>(task);
   return gatherI32<Entry, 1, false>(task);

@@ -10,6 +10,11 @@
 
 namespace lasnn::runtime::LASNN_ISA {
 
+/// int32 lanes of a wide membrane, one vector register. (gcc 12 turns comparisons of longer vectors into scalar code.)
+constexpr int kWideLanes = 8;
+typedef int32_t WideLanes __attribute__((vector_size(4 * kWideLanes)));
+typedef uint32_t WideWords __attribute__((vector_size(4 * kWideLanes)));
+
 template <int H> struct Lanes {
   __m256i v[H];
 };
@@ -182,11 +187,11 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
 
 constexpr bool kPairsPay = true; // adding 7-bit rows in pairs is faster than one by one
 constexpr int kPairPixels = 1; // 8 sums and a weight leave too few of 16 registers for a second pixel
-struct PairSums {
-  __m256i v[8];
+template <int H> struct PairSums {
+  __m256i v[4 * H];
 };
-LASNN_INLINE void addPair(PairSums *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
-  for (int g = 0; g < 8; ++g) {
+template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
+  for (int g = 0; g < 4 * H; ++g) {
     const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i *>(w + 16 * g)));
     for (int i = 0; i < pixels; ++i) {
       int32_t pair;
@@ -195,13 +200,20 @@ LASNN_INLINE void addPair(PairSums *acc, int pixels, const uint8_t *w, const int
     }
   }
 }
-LASNN_INLINE void clearSums(PairSums &acc) {
+template <int H> LASNN_INLINE void clearSums(PairSums<H> &acc) {
   for (__m256i &v : acc.v)
     v = _mm256_setzero_si256();
 }
-LASNN_INLINE void storeSums(int32_t *p, const PairSums &acc) {
-  for (int g = 0; g < 8; ++g)
+template <int H> LASNN_INLINE void storeSums(int32_t *p, const PairSums<H> &acc) {
+  for (int g = 0; g < 4 * H; ++g)
     _mm256_storeu_si256(reinterpret_cast<__m256i *>(p + 8 * g), acc.v[g]);
+}
+
+/// Bit l: lane l of a comparison's result (0 or -1).
+LASNN_INLINE uint32_t wideBits(const WideLanes &mask) {
+  __m256 m;
+  memcpy(&m, &mask, sizeof m);
+  return uint32_t(_mm256_movemask_ps(m));
 }
 
 } // namespace lasnn::runtime::LASNN_ISA

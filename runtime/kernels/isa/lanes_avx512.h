@@ -11,6 +11,11 @@
 
 namespace lasnn::runtime::LASNN_ISA {
 
+/// int32 lanes of a wide membrane, one vector register. (gcc 12 turns comparisons of longer vectors into scalar code.)
+constexpr int kWideLanes = 16;
+typedef int32_t WideLanes __attribute__((vector_size(4 * kWideLanes)));
+typedef uint32_t WideWords __attribute__((vector_size(4 * kWideLanes)));
+
 template <int H> struct Lanes;
 template <> struct Lanes<2> {
   __m512i v;
@@ -186,11 +191,11 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
 /// Sums of 64 channels for `kPairPixels` pixels at once: each weight is widened once for all of them.
 constexpr bool kPairsPay = true; // adding 7-bit rows in pairs is faster than one by one
 constexpr int kPairPixels = 4;
-struct PairSums {
-  __m512i v[4];
+template <int H> struct PairSums {
+  __m512i v[2 * H];
 };
-LASNN_INLINE void addPair(PairSums *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
-  for (int g = 0; g < 4; ++g) {
+template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
+  for (int g = 0; g < 2 * H; ++g) {
     const __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(w + 32 * g)));
     for (int i = 0; i < pixels; ++i) {
       int32_t pair;
@@ -199,13 +204,20 @@ LASNN_INLINE void addPair(PairSums *acc, int pixels, const uint8_t *w, const int
     }
   }
 }
-LASNN_INLINE void clearSums(PairSums &acc) {
+template <int H> LASNN_INLINE void clearSums(PairSums<H> &acc) {
   for (__m512i &v : acc.v)
     v = _mm512_setzero_si512();
 }
-LASNN_INLINE void storeSums(int32_t *p, const PairSums &acc) {
-  for (int g = 0; g < 4; ++g)
+template <int H> LASNN_INLINE void storeSums(int32_t *p, const PairSums<H> &acc) {
+  for (int g = 0; g < 2 * H; ++g)
     _mm512_storeu_si512(p + 16 * g, acc.v[g]);
+}
+
+/// Bit l: lane l of a comparison's result (0 or -1).
+LASNN_INLINE uint32_t wideBits(const WideLanes &mask) {
+  __m512i m;
+  memcpy(&m, &mask, sizeof m);
+  return _mm512_movepi32_mask(m);
 }
 
 } // namespace lasnn::runtime::LASNN_ISA

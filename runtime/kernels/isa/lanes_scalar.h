@@ -12,6 +12,11 @@
 
 namespace lasnn::runtime::LASNN_ISA {
 
+/// int32 lanes of a wide membrane, one vector register. (gcc 12 turns comparisons of longer vectors into scalar code.)
+constexpr int kWideLanes = 4;
+typedef int32_t WideLanes __attribute__((vector_size(4 * kWideLanes)));
+typedef uint32_t WideWords __attribute__((vector_size(4 * kWideLanes)));
+
 template <int H> struct Lanes {
   int16_t v[16 * H];
 };
@@ -122,16 +127,24 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
 /// Sums of 64 channels for `kPairPixels` pixels at once; w is [64][2], at[i] the two values of pixel i.
 constexpr bool kPairsPay = false; // `accumulate` gains nothing from adding 7-bit rows in pairs
 constexpr int kPairPixels = 1;
-struct PairSums {
-  int32_t v[64];
+template <int H> struct PairSums {
+  int32_t v[32 * H];
 };
-LASNN_INLINE void addPair(PairSums *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
+template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
   const auto *s = reinterpret_cast<const int8_t *>(w);
   for (int i = 0; i < pixels; ++i)
-    for (int k = 0; k < 64; ++k)
+    for (int k = 0; k < 32 * H; ++k)
       acc[i].v[k] += s[2 * k] * at[i][0] + s[2 * k + 1] * at[i][1];
 }
-LASNN_INLINE void clearSums(PairSums &acc) { memset(acc.v, 0, sizeof acc.v); }
-LASNN_INLINE void storeSums(int32_t *p, const PairSums &acc) { memcpy(p, acc.v, sizeof acc.v); }
+template <int H> LASNN_INLINE void clearSums(PairSums<H> &acc) { memset(acc.v, 0, sizeof acc.v); }
+template <int H> LASNN_INLINE void storeSums(int32_t *p, const PairSums<H> &acc) { memcpy(p, acc.v, sizeof acc.v); }
+
+/// Bit l: lane l of a comparison's result (0 or -1).
+LASNN_INLINE uint32_t wideBits(const WideLanes &mask) {
+  uint32_t bits = 0;
+  for (int l = 0; l < kWideLanes; ++l)
+    bits |= uint32_t(mask[l] & 1) << l;
+  return bits;
+}
 
 } // namespace lasnn::runtime::LASNN_ISA
