@@ -111,32 +111,38 @@ LASNN_INLINE void readOut(const GatherTask &task, size_t pixel, const uint32_t *
   }
 }
 
-/// What gatherWide24 needs of kWideLanes neurons.
+/// What gatherWide24 needs of kWideLanes neurons, and of all of them.
 struct WideNeuron {
   WideLanes theta, amount;
+};
+struct WideRule {
+  ResetKind reset;
+  bool leaks;
+  WideWords keep; // 4096 - decay
+  WideLanes low, high;
 };
 
 /// Spec N2..N7 on kWideLanes neurons, states of at most 24 bits and one spike a step: v + I and v - rho fit int32 unless a hostile
 /// file lies about its bounds, and then wrap. Returns the spikes as 0 or -1.
-LASNN_INLINE void stepWide(const GatherTask &task, const WideNeuron &n, const WideWords &current, WideLanes &v, WideLanes &fired,
+LASNN_INLINE void stepWide(const WideRule &rule, const WideNeuron &n, const WideWords &current, WideLanes &v, WideLanes &fired,
                            WideLanes &clips) {
-  const WideLanes zero = {}, low = zero + task.v_min, high = zero + int32_t((1u << (task.state_bits - 1)) - 1);
-  if (task.decay != 0) {
-    // |v| = a*4096 + b, and (|v|*keep) >> 12 = a*keep + (b*keep >> 12) fits 32 bits
-    const WideWords keep = WideWords{} + (4096 - task.decay), magnitude = (WideWords)(v < 0 ? zero - v : v);
-    const WideLanes kept = (WideLanes)((magnitude >> 12) * keep + (((magnitude & 4095) * keep) >> 12));
-    v = v < 0 ? zero - kept : kept;
+  if (rule.leaks) {
+    // |v| = a*4096 + b, and (|v|*keep) >> 12 = a*keep + (b*keep >> 12) fits 32 bits; sign is 0 or -1
+    const WideLanes sign = v >> 31;
+    const WideWords magnitude = (WideWords)((v ^ sign) - sign);
+    const WideLanes kept = (WideLanes)((magnitude >> 12) * rule.keep + (((magnitude & 4095) * rule.keep) >> 12));
+    v = (kept ^ sign) - sign;
   }
   const WideLanes sum = (WideLanes)((WideWords)v + current);
-  v = sum > high ? high : sum;
-  v = v < low ? low : v;
+  v = sum > rule.high ? rule.high : sum;
+  v = v < rule.low ? rule.low : v;
   clips -= v != sum;
   fired = v > n.theta;
-  if (task.reset == ResetKind::Subtract) {
+  if (rule.reset == ResetKind::Subtract) {
     const WideLanes reduced = (WideLanes)((WideWords)v - (WideWords)(fired & n.amount));
-    v = reduced < low ? low : reduced;
+    v = reduced < rule.low ? rule.low : reduced;
     clips -= v != reduced;
-  } else if (task.reset == ResetKind::Assign) {
+  } else if (rule.reset == ResetKind::Assign) {
     v = fired ? n.amount : v;
   }
 }
@@ -149,13 +155,16 @@ template <int H> constexpr int wideLane(int g) {
 
 /// The common wide layer: neurons of one spike a step, membranes in registers over t. A layer fed by an analog image alone
 /// has no windows and adds its constant current.
-template <class Entry, int H> static void gatherWide24(const GatherTask &task) {
+template <class Entry, int H> static void gatherWide24(const GatherTask &given) {
+  const GatherTask task = given; // a copy that no store can alias
   constexpr int G = kWideVectors<H>;
   WideNeuron neuron[G];
   for (int g = 0; g < G; ++g) {
     memcpy(&neuron[g].theta, static_cast<const int32_t *>(task.theta) + wideLane<H>(g), sizeof(WideLanes));
     memcpy(&neuron[g].amount, static_cast<const int32_t *>(task.amount) + wideLane<H>(g), sizeof(WideLanes));
   }
+  const WideRule rule = {task.reset, task.decay != 0, WideWords{} + (4096 - task.decay), WideLanes{} + task.v_min,
+                         WideLanes{} + int32_t((1u << (task.state_bits - 1)) - 1)};
   uint64_t spikes = 0;
   WideLanes clips = {};
   for (uint32_t row = 0; row < task.rows; ++row) {
@@ -183,7 +192,7 @@ template <class Entry, int H> static void gatherWide24(const GatherTask &task) {
         uint32_t even = 0, odd = 0; // lane groups
         for (int g = 0; g < G; ++g) {
           WideLanes fired;
-          stepWide(task, neuron[g], current[g], v[g], fired, clips);
+          stepWide(rule, neuron[g], current[g], v[g], fired, clips);
           if (g < G / 2)
             even |= wideBits(fired) << (g * kWideLanes);
           else
