@@ -78,7 +78,7 @@ def operations(run):
     if not run.info:
         return ""
     rows = [[escape(op["op"]), f"<code>{escape(op['name'])}</code>", " × ".join(map(str, op.get("shape", []))), whole(op["weights"]) if "weights" in op else ""]
-            for op in run.info["operations"] if op["op"] != "layer"]
+            for op in run.info["operations"]]
     return "<h3 style='margin-top:28px'>Operations of the compiled network</h3>" + table(("operation", "name", "result", "weights"), rows, (3,))
 
 
@@ -115,7 +115,7 @@ def samples(run, data, timesteps):
     if not cards:
         return ""
     return (f"<h2>What it sees</h2><p>Test images through the compiled network: its three best guesses, and where its neurons fire in each of the {timesteps} "
-            f"time-steps, left to right. Darker means more channels fire there. The last two are its first mistakes.</p>"
+            f"time-steps, left to right. The stronger the colour, the more channels fire there. The last two are its first mistakes.</p>"
             f'<div class="samples">{"".join(map(sample, cards))}</div>')
 
 
