@@ -16,6 +16,7 @@ namespace lasnn::tools {
 std::unique_ptr<MLIRContext> makeContext() {
   auto context = std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED);
   context->loadDialect<snn::SnnDialect>();
+  context->printOpOnDiagnostic(false); // an operation prints its weights
   return context;
 }
 

@@ -9,12 +9,16 @@ template <int H, class T> LASNN_INLINE void storeCurrent(const int32_t *sums, co
   static const uint8_t kGroups[4] = {0, 32, 16, 48}; // lane of channels 0, 16, 32, 48
   for (int g = 2 * H; g < 4; ++g)
     memset(current + kGroups[g], 0, 16 * sizeof(T));
-  for (int g = 0; g < 2 * H; ++g)
-    for (int i = 0; i < 16; ++i) {
-      T &out = current[kGroups[g] + i];
-      const uint32_t before = start ? uint32_t(start[kGroups[g] + i]) : uint32_t(int32_t(out));
-      out = T(before + uint32_t(sums[16 * g + i]));
-    }
+  for (int g = 0; g < 2 * H; ++g) {
+    T *out = current + kGroups[g], result[16]; // a local that nothing aliases: gcc vectorises
+    if (start)
+      for (int i = 0; i < 16; ++i)
+        result[i] = T(uint32_t(start[kGroups[g] + i]) + uint32_t(sums[16 * g + i]));
+    else
+      for (int i = 0; i < 16; ++i)
+        result[i] = T(uint32_t(int32_t(out[i])) + uint32_t(sums[16 * g + i]));
+    memcpy(out, result, sizeof result);
+  }
 }
 
 /// Output pixels x .. x+Pixels-1 of row y, one block: of 64 channels (H = 2), or at most 32 (H = 1).
@@ -28,14 +32,9 @@ template <int H, int Pixels> LASNN_INLINE void analogPixels(const AnalogTask &ta
     clearSums<H>(sums);
   for (uint32_t run = 0; run < task.run_count; ++run) {
     const uint32_t ky = run / task.runs_per_row, kx = run % task.runs_per_row;
-    const int16_t *at[Pixels];
-    for (int i = 0; i < Pixels; ++i)
-      at[i] = corner + ky * task.dilation_h * row_stride + size_t(kx) * task.dilation_w * task.channels + i * pixel_stride;
-    for (uint32_t p = 0; p < task.run_pairs; ++p, weight += 128) {
-      addPair<H>(acc, Pixels, weight, at);
-      for (const int16_t *&a : at)
-        a += 2;
-    }
+    const int16_t *at = corner + ky * task.dilation_h * row_stride + size_t(kx) * task.dilation_w * task.channels;
+    for (uint32_t p = 0; p < task.run_pairs; ++p, weight += 128, at += 2)
+      addPair<H>(acc, Pixels, weight, at, pixel_stride);
   }
   for (int i = 0; i < Pixels; ++i) {
     alignas(64) int32_t sums[64];

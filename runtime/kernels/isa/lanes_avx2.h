@@ -190,12 +190,12 @@ constexpr int kPairPixels = 1; // 8 sums and a weight leave too few of 16 regist
 template <int H> struct PairSums {
   __m256i v[4 * H];
 };
-template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
+template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *at, size_t stride) {
   for (int g = 0; g < 4 * H; ++g) {
     const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i *>(w + 16 * g)));
     for (int i = 0; i < pixels; ++i) {
       int32_t pair;
-      memcpy(&pair, at[i], 4);
+      memcpy(&pair, at + i * stride, 4);
       acc[i].v[g] = _mm256_add_epi32(acc[i].v[g], _mm256_madd_epi16(wide, _mm256_set1_epi32(pair)));
     }
   }

@@ -194,12 +194,12 @@ constexpr int kPairPixels = 4;
 template <int H> struct PairSums {
   __m512i v[2 * H];
 };
-template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
+template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *at, size_t stride) {
   for (int g = 0; g < 2 * H; ++g) {
     const __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(w + 32 * g)));
     for (int i = 0; i < pixels; ++i) {
       int32_t pair;
-      memcpy(&pair, at[i], 4);
+      memcpy(&pair, at + i * stride, 4);
       acc[i].v[g] = _mm512_add_epi32(acc[i].v[g], _mm512_madd_epi16(wide, _mm512_set1_epi32(pair)));
     }
   }

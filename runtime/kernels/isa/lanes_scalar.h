@@ -124,17 +124,17 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
   return word;
 }
 
-/// Sums of 64 channels for `kPairPixels` pixels at once; w is [64][2], at[i] the two values of pixel i.
+/// Sums of 64 channels for `kPairPixels` pixels at once; w is [64][2], the two values of pixel i are at + i*stride.
 constexpr bool kPairsPay = false; // `accumulate` gains nothing from adding 7-bit rows in pairs
 constexpr int kPairPixels = 1;
 template <int H> struct PairSums {
   int32_t v[32 * H];
 };
-template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *const *at) {
+template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *at, size_t stride) {
   const auto *s = reinterpret_cast<const int8_t *>(w);
   for (int i = 0; i < pixels; ++i)
     for (int k = 0; k < 32 * H; ++k)
-      acc[i].v[k] += s[2 * k] * at[i][0] + s[2 * k + 1] * at[i][1];
+      acc[i].v[k] += s[2 * k] * at[i * stride] + s[2 * k + 1] * at[i * stride + 1];
 }
 template <int H> LASNN_INLINE void clearSums(PairSums<H> &acc) { memset(acc.v, 0, sizeof acc.v); }
 template <int H> LASNN_INLINE void storeSums(int32_t *p, const PairSums<H> &acc) { memcpy(p, acc.v, sizeof acc.v); }
