@@ -32,7 +32,7 @@ except ImportError as error:
 
 RELATIVE = 64 * 2.0**-24
 STUDENTS = int(os.environ.get("LASNN_ORACLE_STUDENTS", "24"))
-SAMPLES = 3
+SAMPLES = 6
 
 
 def neuron_function(leaky, reset, ge):
@@ -66,7 +66,7 @@ class Student:
         self.rng = rng
         self.nodes, self.initializers, self.inputs, self.outputs = [], [], [], []
         self.functions, self.layers = {}, []
-        self.timesteps = int(rng.integers(1, 6))
+        self.timesteps = int(rng.integers(1, 9))
         self.readout = str(rng.choice(["mean", "sum", "last"]))
         self.events = bool(rng.integers(0, 4) == 0)
         shape = [int(rng.integers(1, 4)), int(rng.integers(5, 10)), int(rng.integers(5, 10))]
