@@ -120,8 +120,8 @@ template <class Entry, int H> static void gatherI16Form(const GatherTask &task) 
   for (uint32_t i = 0; i < task.source_count; ++i)
     pair = pair && task.sources[i].bias == 64;
   const bool single = task.source_count == 1 && task.sources[0].dilation_w == 1;
-  if (!single) return gatherI16<Entry, H, false, false>(task);
-  return pair ? gatherI16<Entry, H, kPairsPay, true>(task) : gatherI16<Entry, H, false, true>(task);
+  if (!single || !kSinglePays) return gatherI16<Entry, H, false, false>(task);
+  return pair ? gatherI16<Entry, H, kPairsPay, kSinglePays>(task) : gatherI16<Entry, H, false, kSinglePays>(task);
 }
 
 template <class Entry> static void gatherI16Shape(const GatherTask &task) {

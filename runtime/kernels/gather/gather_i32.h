@@ -12,7 +12,7 @@ namespace lasnn::runtime::LASNN_ISA {
 constexpr uint32_t kExactRows = 252;
 
 template <int H, class Entry, bool Pair>
-LASNN_INLINE void accumulateWide(const GatherTask &task, uint32_t window_count, uint32_t t, uint32_t *sums) {
+static __attribute__((noinline)) void accumulateWide(const GatherTask &task, uint32_t window_count, uint32_t t, uint32_t *sums) {
   alignas(64) uint16_t words[32], highs[32];
   uint32_t bias = 0;
   for (uint32_t i = 0; i < window_count; ++i) {
@@ -45,8 +45,8 @@ LASNN_INLINE int32_t leak32(int32_t v, uint32_t keep) {
   return int32_t(v < 0 ? 0u - kept : kept);
 }
 
-/// Spec N2..N7 on a block, in 64 bits: any state, any number of spikes.
-static uint32_t stepNeuronsWide(const GatherTask &task, const uint32_t *current, int32_t *v, uint8_t *counts) {
+/// Spec N2..N7 on a block, in 64 bits: any state, any number of spikes. Rare, so small.
+__attribute__((cold)) static uint32_t stepNeuronsWide(const GatherTask &task, const uint32_t *current, int32_t *v, uint8_t *counts) {
   const auto *theta = static_cast<const int32_t *>(task.theta), *amount = static_cast<const int32_t *>(task.amount);
   const int64_t high = (int64_t(1) << (task.state_bits - 1)) - 1, low = task.v_min;
   const uint32_t keep = 4096 - task.decay;

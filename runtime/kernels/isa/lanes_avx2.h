@@ -186,6 +186,7 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
 }
 
 constexpr bool kPairsPay = true; // adding 7-bit rows in pairs is faster than one by one
+constexpr bool kSinglePays = true; // a form of its own for layers of one synapse
 constexpr int kPairPixels = 1; // 8 sums and a weight leave too few of 16 registers for a second pixel
 template <int H> struct PairSums {
   __m256i v[4 * H];

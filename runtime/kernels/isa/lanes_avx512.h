@@ -190,6 +190,7 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
 
 /// Sums of 64 channels for `kPairPixels` pixels at once: each weight is widened once for all of them.
 constexpr bool kPairsPay = true; // adding 7-bit rows in pairs is faster than one by one
+constexpr bool kSinglePays = true; // a form of its own for layers of one synapse
 constexpr int kPairPixels = 4;
 template <int H> struct PairSums {
   __m512i v[2 * H];

@@ -126,6 +126,7 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
 
 /// Sums of 64 channels for `kPairPixels` pixels at once; w is [64][2], the two values of pixel i are at + i*stride.
 constexpr bool kPairsPay = false; // `accumulate` gains nothing from adding 7-bit rows in pairs
+constexpr bool kSinglePays = false; // a form of its own for layers of one synapse
 constexpr int kPairPixels = 1;
 template <int H> struct PairSums {
   int32_t v[32 * H];
