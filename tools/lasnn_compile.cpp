@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
   auto context = makeContext();
   DiagnosticPrinter printer(*context, o.model);
   auto model = loadModel(*context, o.model, o.import);
-  if (!model) return fail(tool, fmt::format("'{}' cannot be compiled; {}", o.model, llvm::toString(model.takeError())));
+  if (!model) return fail(tool, model.takeError());
   if (model->kind == Model::Kind::Lasnn) return fail(tool, fmt::format("'{}' is an artefact already, expected a source model", o.model));
 
   std::string shown;

@@ -70,7 +70,7 @@ int main(int argc, char **argv) {
   auto context = makeContext();
   DiagnosticPrinter printer(*context, path);
   auto model = loadModel(*context, path, import);
-  if (!model) return fail(tool, fmt::format("'{}' cannot be used; {}", path, llvm::toString(model.takeError())));
+  if (!model) return fail(tool, model.takeError());
   nlohmann::ordered_json info = describe(*model);
   if (json) {
     fmt::print("{}\n", info.dump(2));

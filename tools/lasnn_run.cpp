@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
   auto context = makeContext();
   DiagnosticPrinter printer(*context, path);
   auto model = loadModel(*context, path, import);
-  if (!model) return fail(tool, fmt::format("'{}' cannot be used; {}", path, llvm::toString(model.takeError())));
+  if (!model) return fail(tool, model.takeError());
   if (device == "auto") device = model->kind == Model::Kind::Lasnn ? "x86" : "interp";
   if (device == "x86" && model->kind != Model::Kind::Lasnn)
     return fail(tool, fmt::format("'{}' is no .lasnn, which --device=x86 needs; compile it with lasnn-compile --target=x86", path));

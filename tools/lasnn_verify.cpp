@@ -188,7 +188,7 @@ int main(int argc, char **argv) {
   auto context = makeContext();
   DiagnosticPrinter printer(*context, o.model);
   auto source = loadModel(*context, o.model, import);
-  if (!source) return fail(tool, fmt::format("'{}' cannot be used; {}", o.model, llvm::toString(source.takeError())));
+  if (!source) return fail(tool, source.takeError());
   if (source->network.isInteger()) return fail(tool, fmt::format("'{}' is in integer form, expected the float source", o.model));
   std::string error;
   auto set = data::load(o.data, o.split, o.limit, error);
@@ -206,7 +206,7 @@ int main(int argc, char **argv) {
   std::vector<Model> targets;
   for (const std::string &path : o.artefacts) {
     auto target = loadModel(*context, path, import);
-    if (!target) return fail(tool, fmt::format("'{}' cannot be used; {}", path, llvm::toString(target.takeError())));
+    if (!target) return fail(tool, target.takeError());
     if (target->kind != Model::Kind::Lasnn) return fail(tool, fmt::format("'{}' is no artefact, expected a .lasnn file", path));
     targets.push_back(std::move(*target));
   }

@@ -1,6 +1,7 @@
 #include "tools/common/cli.h"
 
 #include "mlir/IR/Location.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <fmt/format.h>
@@ -27,7 +28,8 @@ int fail(const std::string &tool, llvm::Error error) { return fail(tool, llvm::t
 
 static std::string place(mlir::Location loc) {
   if (auto name = mlir::dyn_cast<mlir::NameLoc>(loc)) return "'" + name.getName().str() + "': ";
-  if (auto line = mlir::dyn_cast<mlir::FileLineColLoc>(loc)) return fmt::format("line {}: ", line.getLine());
+  if (auto line = mlir::dyn_cast<mlir::FileLineColLoc>(loc)) // line 0: the file as a whole
+    return line.getLine() ? fmt::format("line {}: ", line.getLine()) : "";
   if (auto fused = mlir::dyn_cast<mlir::FusedLoc>(loc))
     for (mlir::Location inner : fused.getLocations())
       if (std::string text = place(inner); !text.empty()) return text;
@@ -50,18 +52,31 @@ DiagnosticPrinter::DiagnosticPrinter(mlir::MLIRContext &context, std::string fil
 }
 DiagnosticPrinter::~DiagnosticPrinter() { context.getDiagEngine().eraseHandler(id); }
 
+/// Write and close, with the reason when the disk is full or the device refuses.
+static llvm::Error writeAll(llvm::raw_fd_ostream &stream, llvm::StringRef bytes) {
+  stream << bytes;
+  stream.flush();
+  if (!stream.has_error()) return llvm::Error::success();
+  std::error_code code = stream.error();
+  stream.clear_error();
+  return llvm::createStringError(code, "write failed: " + code.message());
+}
+
 llvm::Error writeFile(const std::string &path, llvm::StringRef bytes) {
-  // llvm::writeToOutput writes to a temporary beside the target and renames it.
-  llvm::Error error = llvm::writeToOutput(path, [&](llvm::raw_ostream &stream) -> llvm::Error {
-    stream << bytes;
-    stream.flush();
-    if (auto *file = static_cast<llvm::raw_fd_ostream *>(&stream); file->has_error()) {
-      std::error_code code = file->error();
-      file->clear_error();
-      return llvm::createStringError(code, "write failed: " + code.message());
-    }
-    return llvm::Error::success();
-  });
+  namespace fs = llvm::sys::fs;
+  fs::file_status status;
+  bool special = path != "-" && !fs::status(path, status) && !fs::is_regular_file(status);
+  llvm::Error error = llvm::Error::success();
+  if (special && fs::is_directory(status)) {
+    error = llvm::createStringError("it is a folder");
+  } else if (special) { // a device or a pipe: a rename would replace it
+    std::error_code code;
+    llvm::raw_fd_ostream stream(path, code, fs::CD_OpenExisting, fs::FA_Write, fs::OF_None);
+    error = code ? llvm::createStringError(code, code.message()) : writeAll(stream, bytes);
+  } else { // to a temporary beside the target, then renamed; "-" is stdout
+    error = llvm::writeToOutput(
+        path, [&](llvm::raw_ostream &stream) { return writeAll(static_cast<llvm::raw_fd_ostream &>(stream), bytes); });
+  }
   if (!error) return llvm::Error::success();
   return llvm::createStringError(fmt::format("cannot write '{}': {}; check the folder, its permissions and the free space", path,
                                              llvm::toString(std::move(error))));

@@ -65,7 +65,7 @@ llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, c
     auto imported = onnx_import::importOnnx(context, text, name, options);
     if (succeeded(imported)) model.module = std::move(*imported);
   }
-  if (!model.module) return llvm::createStringError("");
+  if (!model.module) return llvm::createStringError(fmt::format("'{}' was refused, for the reasons above", name));
   auto networks = model.module->getOps<snn::NetworkOp>();
   if (std::distance(networks.begin(), networks.end()) != 1)
     return llvm::createStringError(fmt::format("'{}' holds {} networks, expected 1", name, std::distance(networks.begin(), networks.end())));

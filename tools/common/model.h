@@ -38,7 +38,7 @@ ModelBytes alignedCopy(llvm::StringRef text);
 /// Read "-" or a file whole.
 llvm::Expected<ModelBytes> readFile(const std::string &path);
 
-/// Load a model. Problems inside it have been reported as diagnostics when the error is "".
+/// Load a model. The error text is whole: it names the file, or says that the problems were printed above.
 llvm::Expected<Model> loadModel(mlir::MLIRContext &context, const std::string &path, const onnx_import::ImportOptions &options);
 
 } // namespace lasnn::tools
