@@ -79,8 +79,10 @@ private:
       size_t count = weight.size() / k;
       double scale = scaleOf(operandOf(op)) / most;
       if (k != size) shared = true; // a flatten between this synapse and the neuron
-      for (size_t i = 0; i < weight.size(); ++i)
-        if (size_t c = k == size ? i / count : 0; true) unit[c] = std::max(unit[c], std::fabs(double(weight[i])) * scale);
+      for (size_t i = 0; i < weight.size(); ++i) {
+        double &u = unit[k == size ? i / count : 0];
+        u = std::max(u, std::fabs(double(weight[i])) * scale);
+      }
       if (!op.getBias()) return;
       for (auto [c, b] : llvm::enumerate(floatValues(*op.getBias()))) needs[k == size ? c : 0] += std::fabs(double(b)) * 2;
     };
