@@ -54,6 +54,9 @@ template <int H> static void analogBlock(const AnalogTask &task, uint32_t block)
     uint32_t x = 0;
     for (; x + kMost <= task.out_width; x += kMost)
       analogPixels<H, kMost>(task, block, y, x);
+    if constexpr (kMost > 4)
+      for (; x + 4 <= task.out_width; x += 4)
+        analogPixels<H, 4>(task, block, y, x);
     for (; x + 2 <= task.out_width; x += 2)
       analogPixels<H, 2>(task, block, y, x);
     if (x < task.out_width) analogPixels<H, 1>(task, block, y, x);

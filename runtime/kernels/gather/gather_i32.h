@@ -122,10 +122,14 @@ struct WideRule {
   WideLanes low, high;
 };
 
-/// Spec N2..N7 on kWideLanes neurons, states of at most 24 bits and one spike a step: v + I and v - rho fit int32 unless a hostile
-/// file lies about its bounds, and then wrap. Returns the spikes as 0 or -1.
-LASNN_INLINE void stepWide(const WideRule &rule, const WideNeuron &n, const WideWords &current, WideLanes &v, WideLanes &fired,
-                           WideLanes &clips) {
+LASNN_INLINE uint32_t countWhereDiffers(const WideLanes &a, const WideLanes &b) {
+  const uint32_t bits = wideBits(wideDiffers(a, b));
+  return __builtin_expect(bits == 0, 1) ? 0 : uint32_t(__builtin_popcount(bits)); // clips are rare
+}
+
+/// Spec N2..N7 on kWideLanes neurons, states of at most 24 bits and one spike a step: v + I and v - rho fit int32 unless a
+/// hostile file lies about its bounds, and then wrap. Returns the spikes as bits.
+LASNN_INLINE uint32_t stepWide(const WideRule &rule, const WideNeuron &n, const WideWords &current, WideLanes &v, uint64_t &clips) {
   if (rule.leaks) {
     // |v| = a*4096 + b, and (|v|*keep) >> 12 = a*keep + (b*keep >> 12) fits 32 bits; sign is 0 or -1
     const WideLanes sign = v >> 31;
@@ -136,15 +140,16 @@ LASNN_INLINE void stepWide(const WideRule &rule, const WideNeuron &n, const Wide
   const WideLanes sum = (WideLanes)((WideWords)v + current);
   v = sum > rule.high ? rule.high : sum;
   v = v < rule.low ? rule.low : v;
-  clips -= v != sum;
-  fired = v > n.theta;
+  clips += countWhereDiffers(v, sum);
+  const WideMask fired = wideGreater(v, n.theta);
   if (rule.reset == ResetKind::Subtract) {
-    const WideLanes reduced = (WideLanes)((WideWords)v - (WideWords)(fired & n.amount));
+    const WideLanes reduced = (WideLanes)((WideWords)v - (WideWords)wideSelect(fired, n.amount, WideLanes{}));
     v = reduced < rule.low ? rule.low : reduced;
-    clips -= v != reduced;
+    clips += countWhereDiffers(v, reduced);
   } else if (rule.reset == ResetKind::Assign) {
-    v = fired ? n.amount : v;
+    v = wideSelect(fired, n.amount, v);
   }
+  return wideBits(fired);
 }
 
 /// A block's two lane groups of 16*H lanes, cut into vectors: how many, and at which lane vector g begins.
@@ -165,8 +170,7 @@ template <class Entry, int H> static void gatherWide24(const GatherTask &given) 
   }
   const WideRule rule = {task.reset, task.decay != 0, WideWords{} + (4096 - task.decay), WideLanes{} + task.v_min,
                          WideLanes{} + int32_t((1u << (task.state_bits - 1)) - 1)};
-  uint64_t spikes = 0;
-  WideLanes clips = {};
+  uint64_t spikes = 0, clips = 0;
   for (uint32_t row = 0; row < task.rows; ++row) {
     for (uint32_t x = 0; x < task.width; ++x) {
       const size_t pixel = size_t(task.y0 + row) * task.width + x;
@@ -191,12 +195,11 @@ template <class Entry, int H> static void gatherWide24(const GatherTask &given) 
         }
         uint32_t even = 0, odd = 0; // lane groups
         for (int g = 0; g < G; ++g) {
-          WideLanes fired;
-          stepWide(rule, neuron[g], current[g], v[g], fired, clips);
+          const uint32_t fired = stepWide(rule, neuron[g], current[g], v[g], clips);
           if (g < G / 2)
-            even |= wideBits(fired) << (g * kWideLanes);
+            even |= fired << (g * kWideLanes);
           else
-            odd |= wideBits(fired) << ((g - G / 2) * kWideLanes);
+            odd |= fired << ((g - G / 2) * kWideLanes);
         }
         const uint64_t word = channelBits<H>(even, odd);
         spikes += unsigned(__builtin_popcountll(word));
@@ -208,8 +211,7 @@ template <class Entry, int H> static void gatherWide24(const GatherTask &given) 
     }
   }
   *task.spikes += spikes;
-  for (int l = 0; l < kWideLanes; ++l)
-    *task.clips += uint32_t(clips[l]);
+  *task.clips += clips;
 }
 
 template <class Entry, int H, bool Pair> static void gatherI32(const GatherTask &task) {

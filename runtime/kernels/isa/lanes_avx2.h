@@ -210,11 +210,11 @@ template <int H> LASNN_INLINE void storeSums(int32_t *p, const PairSums<H> &acc)
     _mm256_storeu_si256(reinterpret_cast<__m256i *>(p + 8 * g), acc.v[g]);
 }
 
-/// Bit l: lane l of a comparison's result (0 or -1).
-LASNN_INLINE uint32_t wideBits(const WideLanes &mask) {
-  __m256 m;
-  memcpy(&m, &mask, sizeof m);
-  return uint32_t(_mm256_movemask_ps(m));
-}
+/// Comparisons of wide lanes, and what is done with them.
+typedef WideLanes WideMask;
+LASNN_INLINE WideMask wideGreater(const WideLanes &a, const WideLanes &b) { return a > b; }
+LASNN_INLINE WideMask wideDiffers(const WideLanes &a, const WideLanes &b) { return a != b; }
+LASNN_INLINE uint32_t wideBits(const WideMask &m) { return uint32_t(_mm256_movemask_ps((__m256)m)); }
+LASNN_INLINE WideLanes wideSelect(const WideMask &m, const WideLanes &a, const WideLanes &b) { return m ? a : b; }
 
 } // namespace lasnn::runtime::LASNN_ISA

@@ -214,11 +214,13 @@ template <int H> LASNN_INLINE void storeSums(int32_t *p, const PairSums<H> &acc)
     _mm512_storeu_si512(p + 16 * g, acc.v[g]);
 }
 
-/// Bit l: lane l of a comparison's result (0 or -1).
-LASNN_INLINE uint32_t wideBits(const WideLanes &mask) {
-  __m512i m;
-  memcpy(&m, &mask, sizeof m);
-  return _mm512_movepi32_mask(m);
+/// Comparisons of wide lanes, and what is done with them.
+typedef __mmask16 WideMask;
+LASNN_INLINE WideMask wideGreater(const WideLanes &a, const WideLanes &b) { return _mm512_cmpgt_epi32_mask((__m512i)a, (__m512i)b); }
+LASNN_INLINE WideMask wideDiffers(const WideLanes &a, const WideLanes &b) { return _mm512_cmpneq_epi32_mask((__m512i)a, (__m512i)b); }
+LASNN_INLINE uint32_t wideBits(WideMask m) { return m; }
+LASNN_INLINE WideLanes wideSelect(WideMask m, const WideLanes &a, const WideLanes &b) {
+  return (WideLanes)_mm512_mask_mov_epi32((__m512i)b, m, (__m512i)a);
 }
 
 } // namespace lasnn::runtime::LASNN_ISA

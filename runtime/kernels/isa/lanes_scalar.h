@@ -140,12 +140,16 @@ template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const u
 template <int H> LASNN_INLINE void clearSums(PairSums<H> &acc) { memset(acc.v, 0, sizeof acc.v); }
 template <int H> LASNN_INLINE void storeSums(int32_t *p, const PairSums<H> &acc) { memcpy(p, acc.v, sizeof acc.v); }
 
-/// Bit l: lane l of a comparison's result (0 or -1).
-LASNN_INLINE uint32_t wideBits(const WideLanes &mask) {
+/// Comparisons of wide lanes, and what is done with them.
+typedef WideLanes WideMask;
+LASNN_INLINE WideMask wideGreater(const WideLanes &a, const WideLanes &b) { return a > b; }
+LASNN_INLINE WideMask wideDiffers(const WideLanes &a, const WideLanes &b) { return a != b; }
+LASNN_INLINE uint32_t wideBits(const WideMask &m) {
   uint32_t bits = 0;
   for (int l = 0; l < kWideLanes; ++l)
-    bits |= uint32_t(mask[l] & 1) << l;
+    bits |= uint32_t(m[l] & 1) << l;
   return bits;
 }
+LASNN_INLINE WideLanes wideSelect(const WideMask &m, const WideLanes &a, const WideLanes &b) { return m ? a : b; }
 
 } // namespace lasnn::runtime::LASNN_ISA
