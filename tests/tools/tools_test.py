@@ -1,0 +1,199 @@
+"""The tools as people use them. Usage: tools_test.py BIN_FOLDER
+
+One small network and data set made here; no Fashion-MNIST, no network, nothing outside a temporary folder.
+"""
+import json
+import os
+import pathlib
+import random
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BIN = pathlib.Path(sys.argv.pop(1)).resolve()
+TINY = pathlib.Path(__file__).with_name("tiny.mlir").read_text()
+
+
+def npy(path, shape, values):
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (-(10 + len(header) + 1) % 64) + b"\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(values))
+
+
+class Tools(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.temporary.name)
+        draw = random.Random(1)
+        for split, count in (("train", 96), ("test", 48)):
+            npy(cls.folder / f"{split}_images.npy", (count, 1, 8, 8), (draw.randrange(256) for _ in range(count * 64)))
+            npy(cls.folder / f"{split}_labels.npy", (count,), (i % 3 for i in range(count)))
+        cls.data = f"--data=npy:{cls.folder}"
+        cls.model = cls.folder / "tiny.mlir"
+        cls.model.write_text(TINY)
+        cls.artefact = cls.folder / "tiny.lasnn"
+        subprocess.run([BIN / "lasnn-compile", cls.model, "-o", cls.artefact], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
+
+    def run_tool(self, name, *arguments, code=0, stdin=None, environment=None):
+        done = subprocess.run([BIN / name, *map(str, arguments)], input=stdin, capture_output=True, env={**os.environ, **(environment or {})})
+        self.assertEqual(done.returncode, code, f"{name} {arguments}\n{done.stdout[-2000:]}\n{done.stderr.decode()[-2000:]}")
+        return done
+
+    def refused(self, name, *arguments, code=1, says, **more):
+        """The command fails with `says` in its message, and leaves no new file behind."""
+        before = sorted(p.name for p in self.folder.iterdir())
+        text = self.run_tool(name, *arguments, code=code, **more).stderr.decode()
+        self.assertIn(says, text)
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), before)
+
+    def run_json(self, *arguments, **more):
+        return json.loads(self.run_tool("lasnn-run", self.artefact, self.data, "--json", *arguments, **more).stdout)
+
+    def isas(self):
+        flags = pathlib.Path("/proc/cpuinfo").read_text()
+        return ["scalar"] + [isa for isa, flag in (("avx2", " avx2 "), ("avx512", " avx512_vbmi2 ")) if flag in flags]
+
+    # the way through
+
+    def test_every_device_gives_one_digest(self):
+        truth = self.run_json("--device=interp")
+        self.assertEqual(truth["images"], 48)
+        self.assertGreater(truth["spike_rate"], 0.01)
+        for isa in self.isas():
+            for run in (self.run_json("--device=x86", f"--isa={isa}"), self.run_json(environment={"LASNN_ISA": isa}), self.run_json("--threads=3")):
+                self.assertEqual((run["digest"], run["top1"]), (truth["digest"], truth["top1"]))
+                self.assertEqual([(l["name"], l["spike_rate"], l["synops"]) for l in run["layers"]],
+                                 [(l["name"], l["spike_rate"], l["synops"]) for l in truth["layers"]])
+
+    def test_same_input_same_bytes_through_files_and_pipes(self):
+        again = self.folder / "again.lasnn"
+        self.run_tool("lasnn-compile", self.model, "-o", again)
+        self.assertEqual(again.read_bytes(), self.artefact.read_bytes())
+        piped = self.run_tool("lasnn-compile", "-", "-o", "-", stdin=TINY.encode()).stdout
+        self.assertEqual(len(piped) > 0 and piped[:5], b"LASNN")
+        again.unlink()
+
+    def test_verify_proves_what_was_compiled(self):
+        report = json.loads(self.run_tool("lasnn-verify", self.model, self.artefact, self.data, "--limit=0", "--json").stdout)
+        self.assertTrue(report["proved"])
+        self.run_tool("lasnn-verify", self.model, self.data)  # compiled in memory
+
+    def test_verify_refuses_another_network(self):
+        other_model, other = self.folder / "other.mlir", self.folder / "other.lasnn"
+        other_model.write_text(TINY.replace("dense<[[0.5,", "dense<[[-2.5,"))
+        self.run_tool("lasnn-compile", other_model, "-o", other)
+        out = self.run_tool("lasnn-verify", self.model, other, self.data, "--max-drop=-100", code=1).stdout.decode()
+        self.assertIn("NOT proved", out)
+        other_model.unlink(), other.unlink()
+
+    def test_stages_can_be_printed_and_read_back(self):
+        integer = self.run_tool("lasnn-compile", self.model, "--emit=snn-int").stdout
+        self.assertIn(b"current_bits", integer)
+        self.assertIn(b"snn.layer", self.run_tool("lasnn-compile", self.model, "--emit=snn").stdout)
+        self.assertIn(b"kernel 3x3", self.run_tool("lasnn-compile", self.model, "--emit=plan").stdout)
+        copy = self.folder / "from-int.lasnn"
+        self.run_tool("lasnn-compile", "-", "-o", copy, stdin=integer)
+        digest = json.loads(self.run_tool("lasnn-run", copy, self.data, "--json").stdout)["digest"]
+        self.assertEqual(digest, self.run_json()["digest"])
+        copy.unlink()
+
+    def test_info_names_layers_and_source(self):
+        info = json.loads(self.run_tool("lasnn-info", self.artefact, "--json").stdout)
+        self.assertEqual(info["provenance"]["source"], "tiny.mlir")
+        self.assertIn("conv.lif", [op["name"] for op in info["operations"]])
+
+    def test_trained_here_compiled_here(self):
+        if not (BIN / "lasnn-distill").exists():
+            self.skipTest("lasnn-distill is not built (no LibTorch)")
+        teacher, student, onnx, artefact = (self.folder / name for name in ("t.pt", "s.pt", "s.onnx", "s.lasnn"))
+        self.run_tool("lasnn-distill", "teacher", self.data, "-o", teacher, "--arch=mlp", "--epochs=1", "--batch=32")
+        self.run_tool("lasnn-distill", "student", self.data, f"--teacher={teacher}", "-o", student, "-T", 3, "--epochs=1", "--batch=32")
+        self.run_tool("lasnn-distill", "export", student, "-o", onnx)
+        self.run_tool("lasnn-compile", onnx, "-o", artefact, f"--calib=npy:{self.folder}", "--calib-limit=32")
+        self.run_tool("lasnn-verify", onnx, artefact, self.data, "--max-drop=20")
+        for path in (teacher, student, onnx, artefact):
+            path.unlink()
+
+    # what wrong input is told
+
+    def test_wrong_command_lines_exit_2(self):
+        self.refused("lasnn-compile", self.model, code=2, says="-o OUT is missing")
+        self.refused("lasnn-compile", self.model, "-o", self.folder / "x", "--bogus", code=2, says="--bogus")
+        self.refused("lasnn-compile", self.model, "-o", self.folder / "x", "--target=vax", code=2, says="expected one of: x86, null")
+        self.refused("lasnn-run", self.artefact, code=2, says="--data")
+        self.refused("lasnn-run", self.artefact, self.data, "--isa=sse9", code=2, says="sse9")
+        self.refused("lasnn-verify", code=2, says="model")
+
+    def test_models_that_cannot_be_compiled(self):
+        out = self.folder / "x.lasnn"
+        compile_text = lambda text, says: self.refused("lasnn-compile", "-", "-o", out, stdin=text.encode(), says=says)
+        compile_text(TINY.replace("timesteps = 4", "timesteps = 0"), "rule S1: timesteps is 0, expected 1 to 65535")
+        compile_text(TINY.replace("[[0.5, -0.2", "[[0x7FC00000, -0.2"), "rule T3: weight holds NaN")
+        compile_text(TINY.replace("beta = 0.5", "beta = 1.5"), "rule N9: beta is 1.5")
+        compile_text(TINY[:400], "error")
+        compile_text("", "is empty")
+        self.refused("lasnn-compile", "-", "-o", out, stdin=bytes(random.Random(2).randbytes(3000)), says="not an ONNX model")
+        self.refused("lasnn-compile", self.folder / "no.onnx", "-o", out, says="No such file")
+        self.refused("lasnn-compile", self.folder, "-o", out, says="it is a folder")
+        self.refused("lasnn-compile", self.artefact, "-o", out, says="is an artefact already")
+        self.refused("lasnn-compile", self.model, "-o", out, "--target=null", says="'conv.lif': backend null")
+
+    def test_calibration_sets_that_cannot_be_used(self):
+        out = self.folder / "x.lasnn"
+        calibrate = lambda spec, *more, says: self.refused("lasnn-compile", self.model, "-o", out, f"--calib={spec}", *more, says=says)
+        calibrate(f"npy:{self.folder}", "--calib-limit=0", says="the calibration set is empty")
+        calibrate("npy:/nowhere", says="/nowhere")
+        calibrate(f"moon:{self.folder}", says="moon")
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            npy(folder / "train_images.npy", (4, 1, 5, 5), [0] * 100)
+            npy(folder / "train_labels.npy", (4,), [0, 1, 2, 0])
+            calibrate(f"npy:{folder}", says="25")
+
+    def test_targets_that_cannot_be_written(self):
+        self.refused("lasnn-compile", self.model, "-o", self.folder / "no" / "x.lasnn", says="cannot write")
+        self.refused("lasnn-compile", self.model, "-o", self.folder, says="it is a folder")
+        if os.path.exists("/dev/full") and stat.S_ISCHR(os.stat("/dev/full").st_mode):
+            self.refused("lasnn-compile", self.model, "-o", "/dev/full", says="No space left on device")
+            self.assertTrue(stat.S_ISCHR(os.stat("/dev/full").st_mode))
+
+    def test_data_that_does_not_fit(self):
+        run = lambda *arguments, says: self.refused("lasnn-run", self.artefact, *arguments, says=says)
+        run("--data=npy:/nowhere", says="/nowhere")
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            npy(folder / "test_images.npy", (4, 1, 5, 5), [0] * 100)
+            npy(folder / "test_labels.npy", (4,), [0, 1, 2, 0])
+            run(f"--data=npy:{folder}", says="25 bytes, the network takes 64")
+            (folder / "test_images.npy").write_bytes((folder / "test_images.npy").read_bytes()[:-1])
+            run(f"--data=npy:{folder}", says="test_images.npy")
+
+    def test_damaged_artefacts(self):
+        good, bad = self.artefact.read_bytes(), self.folder / "bad.lasnn"
+        draw = random.Random(3)
+        bad.touch()
+        for position in [*range(0, 64, 5), *(draw.randrange(len(good)) for _ in range(20))]:
+            flipped = bytearray(good)
+            flipped[position] ^= 1 << draw.randrange(8)
+            bad.write_bytes(flipped)
+            self.refused("lasnn-run", bad, self.data, says="error")
+        bad.write_bytes(good[: len(good) // 2])
+        self.refused("lasnn-info", bad, says="truncated")
+        bad.unlink()
+
+    def test_every_tool_helps(self):
+        for name in ("lasnn-compile", "lasnn-run", "lasnn-verify", "lasnn-info"):
+            self.assertIn(b"--help", self.run_tool(name, "--help").stdout)
+            self.assertEqual(self.run_tool(name, "--version").stdout.decode().strip(), f"{name} 0.1.0")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
