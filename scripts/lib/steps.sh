@@ -14,7 +14,8 @@ run_step() {
   took=$(seconds "$start")
   if [ "$reused" = yes ] && [ -e "$steps_dir/$name.seconds" ]; then
     touch "$steps_dir/$name.reused"
-    say "      reused; it took $(<"$steps_dir/$name.seconds") s when it was done"
+    took=$(<"$steps_dir/$name.seconds")
+    [ "${took%.*}" = 0 ] || say "      reused; it took $took s when it was done"
   else
     rm -f "$steps_dir/$name.reused"
     echo "$took" >"$steps_dir/$name.seconds"

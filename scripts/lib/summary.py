@@ -3,6 +3,7 @@
 `isas` prints the instruction sets that lasnn-verify found; `write` makes summary.json; `table` prints it for people."""
 import datetime
 import json
+import os
 import sys
 
 import results
@@ -55,7 +56,7 @@ def table(run):
     print(f"  proof         {'every spike equal to the interpreter' if s['proved'] else 'NOT proved'}, {run.verify['artefacts'][0]['images']} images, layer by layer")
     print("  seconds       " + "   ".join(f"{name} {took:.0f}{' (reused)' if name in s['reused'] else ''}" for name, took in s["seconds"].items()))
     print(f"  one image at a time, one core; speed-up over the float student in LibTorch; {s['speedup_vs_interp']:.1f}× over the interpreter")
-    print(f"\n  open {run.folder / 'report.html'}")
+    print(f"\n  open {os.path.relpath(run.folder / 'report.html')}")
 
 
 def main():
