@@ -29,6 +29,7 @@ const Feature kFeatures[] = {
     {"AVX512DQ", LASNN_ISA_AVX512, 7, Ebx, 17},    {"AVX512BW", LASNN_ISA_AVX512, 7, Ebx, 30},
     {"AVX512VL", LASNN_ISA_AVX512, 7, Ebx, 31},    {"AVX512_VBMI", LASNN_ISA_AVX512, 7, Ecx, 1},
     {"AVX512_VBMI2", LASNN_ISA_AVX512, 7, Ecx, 6},
+    {"AVX512_VNNI", LASNN_ISA_AVX512, 7, Ecx, 11},
 };
 
 /// What the operating system saves on a context switch (XCR0): bits 1, 2 for ymm; 5, 6, 7 for zmm and mask registers.

@@ -158,8 +158,52 @@ template <int H> constexpr int wideLane(int g) {
   return g * kWideLanes < 16 * H ? g * kWideLanes : 32 + g * kWideLanes - 16 * H;
 }
 
-/// The common wide layer: neurons of one spike a step, membranes in registers over t. A layer fed by an analog image alone
-/// has no windows and adds its constant current.
+/// The common wide layer: neurons of one spike a step, membranes in registers over t. Pixels > 1 is for a layer fed by an
+/// analog image alone: no windows, its current is constant, and several pixels at once hide the latency of a step.
+template <class Entry, int H, int Pixels> LASNN_INLINE void stepPixels(const GatherTask &task, const WideRule &rule, const WideNeuron *neuron,
+                                                                      uint32_t row, uint32_t x, uint64_t &spikes, uint64_t &clips) {
+  constexpr int G = kWideVectors<H>;
+  const size_t first = size_t(task.y0 + row) * task.width + x;
+  const uint32_t window_count = Pixels == 1 ? placeWindows<Entry>(task, row, x) : 0;
+  const auto *start = static_cast<const uint32_t *>(task.current) + first * task.current_stride;
+  int32_t *state = static_cast<int32_t *>(task.state) + first * task.state_stride;
+  uint8_t *out = task.out.data + first * task.out.pixel_stride + 8 * size_t(task.block);
+  WideLanes v[Pixels][G] = {};
+  WideWords current[Pixels][G];
+  for (int p = 0; p < Pixels; ++p)
+    for (int g = 0; g < G; ++g) {
+      if (task.load_state) memcpy(&v[p][g], state + p * task.state_stride + wideLane<H>(g), sizeof(WideLanes));
+      memcpy(&current[p][g], start + p * task.current_stride + wideLane<H>(g), sizeof(WideLanes));
+    }
+#pragma GCC unroll 1
+  for (uint32_t t = 0; t < task.steps; ++t) {
+    if (Pixels == 1 && window_count > 0) {
+      alignas(64) uint32_t sums[64];
+      memcpy(sums, start, sizeof sums);
+      accumulateWide<H, Entry, false>(task, window_count, t, sums);
+      for (int g = 0; g < G; ++g)
+        memcpy(&current[0][g], sums + wideLane<H>(g), sizeof(WideLanes));
+    }
+    for (int p = 0; p < Pixels; ++p) {
+      uint32_t even = 0, odd = 0; // lane groups
+      for (int g = 0; g < G; ++g) {
+        const uint32_t fired = stepWide(rule, neuron[g], current[p][g], v[p][g], clips);
+        if (g < G / 2)
+          even |= fired << (g * kWideLanes);
+        else
+          odd |= fired << ((g - G / 2) * kWideLanes);
+      }
+      const uint64_t word = channelBits<H>(even, odd);
+      spikes += unsigned(__builtin_popcountll(word));
+      memcpy(out + p * task.out.pixel_stride + t * task.out.step_stride, &word, 8);
+    }
+  }
+  if (task.store_state)
+    for (int p = 0; p < Pixels; ++p)
+      for (int g = 0; g < G; ++g)
+        memcpy(state + p * task.state_stride + wideLane<H>(g), &v[p][g], sizeof(WideLanes));
+}
+
 template <class Entry, int H> static void gatherWide24(const GatherTask &given) {
   const GatherTask task = given; // a copy that no store can alias
   constexpr int G = kWideVectors<H>;
@@ -172,43 +216,13 @@ template <class Entry, int H> static void gatherWide24(const GatherTask &given) 
                          WideLanes{} + int32_t((1u << (task.state_bits - 1)) - 1)};
   uint64_t spikes = 0, clips = 0;
   for (uint32_t row = 0; row < task.rows; ++row) {
-    for (uint32_t x = 0; x < task.width; ++x) {
-      const size_t pixel = size_t(task.y0 + row) * task.width + x;
-      const uint32_t window_count = placeWindows<Entry>(task, row, x);
-      const auto *start = static_cast<const uint32_t *>(task.current) + pixel * task.current_stride;
-      int32_t *state = static_cast<int32_t *>(task.state) + pixel * task.state_stride;
-      WideLanes v[G] = {};
-      WideWords current[G];
-      for (int g = 0; g < G; ++g) {
-        if (task.load_state) memcpy(&v[g], state + wideLane<H>(g), sizeof(WideLanes));
-        memcpy(&current[g], start + wideLane<H>(g), sizeof(WideLanes));
-      }
-      uint8_t *out = task.out.data + pixel * task.out.pixel_stride + 8 * size_t(task.block);
-#pragma GCC unroll 1
-      for (uint32_t t = 0; t < task.steps; ++t) {
-        if (window_count > 0) {
-          alignas(64) uint32_t sums[64];
-          memcpy(sums, start, sizeof sums);
-          accumulateWide<H, Entry, false>(task, window_count, t, sums);
-          for (int g = 0; g < G; ++g)
-            memcpy(&current[g], sums + wideLane<H>(g), sizeof(WideLanes));
-        }
-        uint32_t even = 0, odd = 0; // lane groups
-        for (int g = 0; g < G; ++g) {
-          const uint32_t fired = stepWide(rule, neuron[g], current[g], v[g], clips);
-          if (g < G / 2)
-            even |= fired << (g * kWideLanes);
-          else
-            odd |= fired << ((g - G / 2) * kWideLanes);
-        }
-        const uint64_t word = channelBits<H>(even, odd);
-        spikes += unsigned(__builtin_popcountll(word));
-        memcpy(out + t * task.out.step_stride, &word, 8);
-      }
-      if (task.store_state)
-        for (int g = 0; g < G; ++g)
-          memcpy(state + wideLane<H>(g), &v[g], sizeof(WideLanes));
-    }
+    uint32_t x = 0;
+    if constexpr (kWidePixels > 1 && H == 1 && sizeof(Entry) == 2)
+      if (task.source_count == 0)
+        for (; x + kWidePixels <= task.width; x += kWidePixels)
+          stepPixels<Entry, H, kWidePixels>(task, rule, neuron, row, x, spikes, clips);
+    for (; x < task.width; ++x)
+      stepPixels<Entry, H, 1>(task, rule, neuron, row, x, spikes, clips);
   }
   *task.spikes += spikes;
   *task.clips += clips;

@@ -12,6 +12,7 @@ namespace lasnn::runtime::LASNN_ISA {
 
 /// int32 lanes of a wide membrane, one vector register. (gcc 12 turns comparisons of longer vectors into scalar code.)
 constexpr int kWideLanes = 8;
+constexpr int kWidePixels = 1; // pixels at once that registers are left for
 typedef int32_t WideLanes __attribute__((vector_size(4 * kWideLanes)));
 typedef uint32_t WideWords __attribute__((vector_size(4 * kWideLanes)));
 

@@ -1,4 +1,4 @@
-// The primitives of lanes_scalar.h in AVX-512 (F, DQ, BW, VL, VBMI, VBMI2): H = 2 is one zmm, H = 1 one ymm.
+// The primitives of lanes_scalar.h in AVX-512 (F, DQ, BW, VL, VBMI, VBMI2, VNNI): H = 2 is one zmm, H = 1 one ymm.
 // Cycle figures: AMD Zen 4, docs/runtime.md.
 #pragma once
 
@@ -13,6 +13,7 @@ namespace lasnn::runtime::LASNN_ISA {
 
 /// int32 lanes of a wide membrane, one vector register. (gcc 12 turns comparisons of longer vectors into scalar code.)
 constexpr int kWideLanes = 16;
+constexpr int kWidePixels = 2; // pixels at once that registers are left for
 typedef int32_t WideLanes __attribute__((vector_size(4 * kWideLanes)));
 typedef uint32_t WideWords __attribute__((vector_size(4 * kWideLanes)));
 
@@ -201,7 +202,7 @@ template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const u
     for (int i = 0; i < pixels; ++i) {
       int32_t pair;
       memcpy(&pair, at + i * stride, 4);
-      acc[i].v[g] = _mm512_add_epi32(acc[i].v[g], _mm512_madd_epi16(wide, _mm512_set1_epi32(pair)));
+      acc[i].v[g] = _mm512_dpwssd_epi32(acc[i].v[g], wide, _mm512_set1_epi32(pair));
     }
   }
 }
