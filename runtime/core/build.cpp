@@ -215,6 +215,8 @@ void fillLayer(LayerState &layer) {
   }
   const auto bias = [&](uint32_t k) { return source.bias()->Get(k); };
   fillLanes<int32_t>(layer.start, source.out_channels(), 0, bias);
+  // The kernels write the lanes that have a channel; the others stay 0.
+  if (layer.current_stride > 0) memset(layer.current, 0, (layer.narrow ? 2 : 4) * layer.current_stride * source.out_height() * source.out_width());
   if (layer.current_stride == 0 && layer.narrow) fillLanes<int16_t>(layer.current, source.out_channels(), 0, bias);
   if (layer.current_stride == 0 && !layer.narrow) fillLanes<int32_t>(layer.current, source.out_channels(), 0, bias);
   if (source.kind() != format::LayerKind::Spiking) return;

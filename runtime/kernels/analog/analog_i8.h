@@ -4,11 +4,9 @@
 
 namespace lasnn::runtime::LASNN_ISA {
 
-/// sums[32*H] in channel order -> current in lane order; lanes without a channel become 0.
+/// sums[32*H] in channel order -> current in lane order.
 template <int H, class T> LASNN_INLINE void storeCurrent(const int32_t *sums, const int32_t *start, T *current) {
   static const uint8_t kGroups[4] = {0, 32, 16, 48}; // lane of channels 0, 16, 32, 48
-  for (int g = 2 * H; g < 4; ++g)
-    memset(current + kGroups[g], 0, 16 * sizeof(T));
   for (int g = 0; g < 2 * H; ++g) {
     T *out = current + kGroups[g], result[16]; // a local that nothing aliases: gcc vectorises
     if (start)
