@@ -8,14 +8,21 @@ namespace lasnn::runtime::LASNN_ISA {
 template <int H, class T> LASNN_INLINE void storeCurrent(const int32_t *sums, const int32_t *start, T *current) {
   static const uint8_t kGroups[4] = {0, 32, 16, 48}; // lane of channels 0, 16, 32, 48
   for (int g = 0; g < 2 * H; ++g) {
-    T *out = current + kGroups[g], result[16]; // a local that nothing aliases: gcc vectorises
-    if (start)
+    T *out = current + kGroups[g];
+    const int32_t *sum = sums + 16 * g, *before = start ? start + kGroups[g] : nullptr;
+    if constexpr (sizeof(T) == 4) {
+      // vector by vector: gcc 12 would assemble the 16 in pieces, and reading them back whole stalls
+      for (int i = 0; i < 16; i += kWideLanes) {
+        WideWords a, b;
+        memcpy(&a, sum + i, sizeof a);
+        memcpy(&b, before ? static_cast<const void *>(before + i) : out + i, sizeof b);
+        a += b;
+        memcpy(out + i, &a, sizeof a);
+      }
+    } else {
       for (int i = 0; i < 16; ++i)
-        result[i] = T(uint32_t(start[kGroups[g] + i]) + uint32_t(sums[16 * g + i]));
-    else
-      for (int i = 0; i < 16; ++i)
-        result[i] = T(uint32_t(int32_t(out[i])) + uint32_t(sums[16 * g + i]));
-    memcpy(out, result, sizeof result);
+        out[i] = T(uint32_t(before ? before[i] : out[i]) + uint32_t(sum[i]));
+    }
   }
 }
 
