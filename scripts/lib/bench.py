@@ -64,8 +64,8 @@ def met(result):
 
 def render(title, name, report):
     number = lambda value: "–" if value is None else f"{value:g}"
-    rows = [f"| {r['case']} | {number(r['value'])} | {r['unit']} | {'at least' if r['better'] == 'higher' else 'at most'} {number(r['reach'])} | {number(r['beyond'])} | {met(r)} |"
-            for r in report["results"]]
+    limit = lambda r: "–" if r["reach"] is None else f"{'at least' if r['better'] == 'higher' else 'at most'} {number(r['reach'])}"
+    rows = [f"| {r['case']} | {number(r['value'])} | {r['unit']} | {limit(r)} | {number(r['beyond'])} | {met(r)} |" for r in report["results"]]
     return "\n".join([
         f"# {title}", "", f"Measured by `scripts/bench {name}`, all in one run; this page is made from its JSON.", "",
         f"- machine: {report['machine']}", f"- date: {report['date']}", f"- commit: {report['commit']}", "",
