@@ -22,7 +22,7 @@ data::Dataset loadData(const std::string &spec, const std::string &split, int64_
 }
 
 Arch archFor(const std::string &name, const data::Dataset &set) {
-  Arch arch = findArch(name);
+  Arch arch = findArch(name.empty() ? "cnn-small" : name);
   arch.channels = set.channels, arch.height = set.height, arch.width = set.width, arch.classes = set.classes;
   return arch;
 }
@@ -78,7 +78,6 @@ void runStudent(const TrainOptions &o, const StudentOptions &s, bool json) {
   if (needed && s.teacher.empty())
     throw std::invalid_argument("--teacher=FILE is needed (train one with `lasnn-distill teacher`), or give --no-distill --init=random");
   const data::Dataset set = loadData(o.data, "train", o.limit);
-  const Arch arch = archFor(o.arch, set);
   Model teacher;
   if (needed) {
     teacher = loadModel(s.teacher);
@@ -86,6 +85,7 @@ void runStudent(const TrainOptions &o, const StudentOptions &s, bool json) {
       throw std::invalid_argument(fmt::format("{}: is a student; --teacher needs a model of `lasnn-distill teacher`", s.teacher));
     checkDataset(teacher, set);
   }
+  const Arch arch = o.arch.empty() && needed ? teacher.network->arch : archFor(o.arch, set);
   torch::manual_seed(o.seed);
   Model model;
   nlohmann::json training = trainToJson(o);

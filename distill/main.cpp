@@ -32,7 +32,7 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset) {
   app->add_option("--preset", preset, "defaults by name (" + knownPresets() + ") or FILE.json; other flags win over it");
   addData(app, o.data);
   add(app, "-o,--output", o.out, "the model file to write")->required();
-  add(app, "--arch", o.arch, "architecture: " + knownArchs() + ", or FILE.json");
+  add(app, "--arch", o.arch, "architecture: " + knownArchs() + ", or FILE.json; default: cnn-small, for a student its teacher's");
   add(app, "--epochs", o.epochs, "passes over the data")->check(CLI::Range(int64_t(1), int64_t(100000)));
   add(app, "--batch", o.batch, "images a step")->check(CLI::Range(int64_t(1), int64_t(65536)));
   add(app, "--lr", o.lr, "peak learning rate")->check(CLI::PositiveNumber);

@@ -41,7 +41,8 @@ struct LossOptions {
 };
 
 struct TrainOptions {
-  std::string data, out, arch = "cnn-small";
+  std::string data, out;
+  std::string arch; // empty: cnn-small, or the teacher's own for a student
   int64_t epochs = 10, batch = 128, limit = 0;
   double lr = 1e-3, momentum = 0.9, weightDecay = 5e-4, warmup = 0.1; // warmup: share of all steps
   std::string optimizer = "adamw", schedule = "cosine", augment = "none";
