@@ -138,8 +138,9 @@ llvm::Expected<nlohmann::ordered_json> verify(Model &source, snn::NetworkOp fuse
       entry["layers"].push_back({{"name", layer.name}, {"compared", layer.compared}, {"different", layer.different}, {"first", layer.first}});
     report["comparisons"].push_back(std::move(entry));
   }
-  report["checks"] = {{"folding_keeps_spikes", foldOk}, {"quantization_keeps_accuracy", accurate}, {"target_is_bit_exact", exact}};
-  report["proved"] = foldOk && accurate && exact;
+  bool sameSource = target.kind != Model::Kind::Lasnn || target.contents.source_sha256 == source.sha256;
+  report["checks"] = {{"artefact_is_of_this_model", sameSource}, {"folding_keeps_spikes", foldOk}, {"quantization_keeps_accuracy", accurate}, {"target_is_bit_exact", exact}};
+  report["proved"] = sameSource && foldOk && accurate && exact;
   return report;
 }
 
@@ -160,6 +161,7 @@ void printReport(const nlohmann::ordered_json &report, const Options &o) {
   }
   const auto &checks = report["checks"];
   auto line = [](bool ok, const std::string &text) { fmt::print("{}  {}\n", ok ? "ok  " : "FAIL", text); };
+  line(checks["artefact_is_of_this_model"].get<bool>(), "the artefact was compiled from this model file (SHA-256)");
   line(checks["folding_keeps_spikes"].get<bool>(), fmt::format("folding and fusing keep the spikes (at most {:g} of a layer's may move)", o.floatTolerance));
   line(checks["quantization_keeps_accuracy"].get<bool>(), fmt::format("quantization costs at most {:g} points of accuracy", o.maxDrop));
   line(checks["target_is_bit_exact"].get<bool>(), "every ISA equals the interpreter to the bit: outputs and all spikes");

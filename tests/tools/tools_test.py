@@ -90,9 +90,15 @@ class Tools(unittest.TestCase):
         other_model, other = self.folder / "other.mlir", self.folder / "other.lasnn"
         other_model.write_text(TINY.replace("dense<[[0.5,", "dense<[[-2.5,"))
         self.run_tool("lasnn-compile", other_model, "-o", other)
-        out = self.run_tool("lasnn-verify", self.model, other, self.data, "--max-drop=-100", code=1).stdout.decode()
-        self.assertIn("NOT proved", out)
+        out = self.run_tool("lasnn-verify", self.model, other, self.data, "--max-drop=100", code=1).stdout.decode()
+        self.assertIn("FAIL  the artefact was compiled from this model", out)
+        self.assertEqual(out.count("FAIL"), 1)
         other_model.unlink(), other.unlink()
+
+    def test_verify_judges_accuracy(self):
+        out = self.run_tool("lasnn-verify", self.model, self.artefact, self.data, "--max-drop=-100", code=1).stdout.decode()
+        self.assertIn("FAIL  quantization", out)
+        self.assertEqual(out.count("FAIL"), 1)
 
     def test_stages_can_be_printed_and_read_back(self):
         integer = self.run_tool("lasnn-compile", self.model, "--emit=snn-int").stdout

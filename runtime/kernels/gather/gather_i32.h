@@ -1,5 +1,6 @@
 // Gather with wide currents and membranes, and read-outs: for each output pixel and step, 16-bit sums of at most 252 rows
-// are widened into int32, then plain loops over the 64 lanes of a block do spec N2..N7 (gcc vectorises them).
+// are widened into int32. gatherWide24 is the usual neuron, in registers; gatherI32 does read-outs and, in 64 bits, the rest.
+// Rows are summed one by one, the form that weights of every width allow.
 //
 // 252 rows keep both 16-bit sums exact: low bytes reach 252*255 < 2^16 unsigned, high bytes stay within 252*128 < 2^15.
 // Currents are kept modulo 2^32; the compiler guarantees |I| <= 2^30, and a hostile file gets a wrong number, not UB.
@@ -11,7 +12,7 @@ namespace lasnn::runtime::LASNN_ISA {
 
 constexpr uint32_t kExactRows = 252;
 
-template <int H, class Entry, bool Pair>
+template <int H, class Entry>
 static __attribute__((noinline)) void accumulateWide(const GatherTask &task, uint32_t window_count, uint32_t t, uint32_t *sums) {
   alignas(64) uint16_t words[32], highs[32];
   uint32_t bias = 0;
@@ -24,7 +25,7 @@ static __attribute__((noinline)) void accumulateWide(const GatherTask &task, uin
     while (e < end) {
       const Entry *stop = end - e > int(kExactRows) ? e + kExactRows : end;
       Lanes<H> f = broadcast<H>(0), o = f;
-      accumulate<H, Pair>(e, stop, w.base, f, o);
+      accumulate<H, false>(e, stop, w.base, f, o);
       store<H>(reinterpret_cast<int16_t *>(words), f);
       store<H>(reinterpret_cast<int16_t *>(highs), o);
       for (int l = 0; l < 16 * H; ++l) {
@@ -180,7 +181,7 @@ template <class Entry, int H, int Pixels> LASNN_INLINE void stepPixels(const Gat
     if (Pixels == 1 && window_count > 0) {
       alignas(64) uint32_t sums[64];
       memcpy(sums, start, sizeof sums);
-      accumulateWide<H, Entry, false>(task, window_count, t, sums);
+      accumulateWide<H, Entry>(task, window_count, t, sums);
       for (int g = 0; g < G; ++g)
         memcpy(&current[0][g], sums + wideLane<H>(g), sizeof(WideLanes));
     }
@@ -228,7 +229,7 @@ template <class Entry, int H> static void gatherWide24(const GatherTask &given) 
   *task.clips += clips;
 }
 
-template <class Entry, int H, bool Pair> static void gatherI32(const GatherTask &task) {
+template <class Entry, int H> static void gatherI32(const GatherTask &task) {
   const size_t out_word = task.out.max_count > 1 ? 64 : 8;
   for (uint32_t row = 0; row < task.rows; ++row) {
     for (uint32_t x = 0; x < task.width; ++x) {
@@ -241,7 +242,7 @@ template <class Entry, int H, bool Pair> static void gatherI32(const GatherTask 
       for (uint32_t t = 0; t < task.steps; ++t) {
         alignas(64) uint32_t sums[64];
         memcpy(sums, current, sizeof sums);
-        accumulateWide<H, Entry, Pair>(task, window_count, t, sums);
+        accumulateWide<H, Entry>(task, window_count, t, sums);
         if (!task.spiking) {
           readOut(task, pixel, sums);
           continue;
@@ -259,9 +260,8 @@ template <class Entry, int H, bool Pair> static void gatherI32(const GatherTask 
 template <class Entry> static void gatherI32Shape(const GatherTask &task) {
   if (task.spiking && task.state_bits <= 24 && task.s_max == 1 && task.out.max_count == 1)
     return task.row_bytes == 64 ? gatherWide24<Entry, 2>(task) : gatherWide24<Entry, 1>(task);
-  // Sums of pairs are only a matter of speed; the wide kernel takes the form that every weight allows.
-  if (task.row_bytes == 64) return gatherI32<Entry, 2, false>(task);
-  return gatherI32<Entry, 1, false>(task);
+  if (task.row_bytes == 64) return gatherI32<Entry, 2>(task);
+  return gatherI32<Entry, 1>(task);
 }
 
 static void gather_i32_u16(const GatherTask &task) { gatherI32Shape<uint16_t>(task); }
