@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 
 // One line a node. conv: [out, kernel, stride, pad]; linear: out (0: classes); "from" defaults to the node before;
-// "shortcut" adds a second synapse's current before the neuron (always a convolution, so that it quantizes like one);
+// "shortcut" adds a second synapse's current before the neuron: a convolution, or "identity": [out, stride] without weights;
 // "bn" defaults to true for layers and false for the readout.
 // Channel counts are multiples of 32: whole SIMD registers of int8 or bit-packed spikes.
 // Strided convolutions in place of pools where we can choose: fewer neurons, and nothing but synapses to map on a chip.
@@ -58,7 +58,14 @@ Synapse synapseFromJson(const json &entry, const std::string &before, bool reado
   s.from = entry.value("from", before);
   s.batchNorm = entry.value("bn", !readout);
   s.conv = entry.contains("conv");
-  if (s.conv) {
+  s.identity = entry.contains("identity");
+  if (s.identity) {
+    const auto numbers = entry.at("identity").get<std::vector<int64_t>>();
+    if (numbers.size() != 2 || numbers[0] < 1 || numbers[1] < 1)
+      bad(fmt::format("{}: identity needs [out >= 1, stride >= 1]", s.name));
+    s.conv = true, s.batchNorm = false;
+    s.out = numbers[0], s.stride = numbers[1];
+  } else if (s.conv) {
     const auto numbers = entry.at("conv").get<std::vector<int64_t>>();
     if (numbers.size() != 4 || numbers[0] < 1 || numbers[1] < 1 || numbers[2] < 1 || numbers[3] < 0)
       bad(fmt::format("{}: conv needs [out >= 1, kernel >= 1, stride >= 1, pad >= 0]", s.name));
@@ -131,7 +138,9 @@ Arch archFromJson(const json &json) try {
 json archToJson(const Arch &arch) {
   auto synapse = [](const Synapse &s) {
     json entry = {{"name", s.name}, {"from", s.from}, {"bn", s.batchNorm}};
-    if (s.conv)
+    if (s.identity)
+      entry["identity"] = {s.out, s.stride};
+    else if (s.conv)
       entry["conv"] = {s.out, s.kernel, s.stride, s.pad};
     else
       entry["linear"] = s.out;

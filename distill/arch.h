@@ -16,6 +16,7 @@ struct Synapse {
   std::string name;           // "conv1": becomes the ONNX node's name
   std::string from;           // a node's name, or "input"
   bool conv = true;           // false: linear (flattens what it reads)
+  bool identity = false;      // no weights: every stride-th position, new channels zero on both sides (He et al. 2016, option A)
   int64_t out = 0;            // channels or features; 0: the number of classes
   int64_t kernel = 1, stride = 1, pad = 0;
   bool batchNorm = true;      // without: a bias

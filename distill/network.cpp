@@ -24,6 +24,13 @@ int64_t convSize(int64_t in, const Synapse &s, const std::string &at) {
 } // namespace
 
 SynapseModule::SynapseModule(const Synapse &d, int64_t inputs, int64_t outputs) : desc(d) {
+  if (d.identity) {
+    if (outputs < inputs || (outputs - inputs) % 2)
+      throw std::invalid_argument(fmt::format("architecture: {}: identity from {} to {} channels; it adds as many on either side, so the "
+                                              "difference is even and not negative", d.name, inputs, outputs));
+    added = (outputs - inputs) / 2;
+    return;
+  }
   weight = register_parameter("weight", d.conv ? torch::empty({outputs, inputs, d.kernel, d.kernel}) : torch::empty({outputs, inputs}));
   // Kaiming (He et al. 2015) with fan-in: the variance that keeps ReLU layers, and normalised LIF layers, alive.
   torch::nn::init::kaiming_normal_(weight, 0.0, torch::kFanIn, d.batchNorm ? torch::nn::init::NonlinearityType(torch::kReLU)
@@ -41,6 +48,12 @@ SynapseModule::SynapseModule(const Synapse &d, int64_t inputs, int64_t outputs) 
 torch::Tensor SynapseModule::forward(const torch::Tensor &in, bool bfloat16) {
   const auto type = bfloat16 ? torch::kBFloat16 : torch::kFloat32;
   torch::Tensor x = in.to(type);
+  if (desc.identity) {
+    namespace I = torch::indexing;
+    if (desc.stride > 1)
+      x = x.index({I::Slice(), I::Slice(), I::Slice(I::None, I::None, desc.stride), I::Slice(I::None, I::None, desc.stride)});
+    return added ? torch::constant_pad_nd(x, {0, 0, 0, 0, added, added}) : x;
+  }
   if (!desc.conv && x.dim() > 2)
     x = x.flatten(1);
   const torch::Tensor w = weight.to(type);
@@ -54,6 +67,12 @@ torch::Tensor SynapseModule::forward(const torch::Tensor &in, bool bfloat16) {
 
 std::pair<torch::Tensor, torch::Tensor> SynapseModule::folded() const {
   torch::NoGradGuard noGrad;
+  if (desc.identity) { // the same as a 1x1 convolution
+    const int64_t outputs = desc.out, inputs = outputs - 2 * added;
+    const torch::Tensor one = torch::zeros({outputs, inputs, 1, 1});
+    one.narrow(0, added, inputs).squeeze(-1).squeeze(-1).fill_diagonal_(1);
+    return {one, torch::zeros({outputs})};
+  }
   if (!desc.batchNorm)
     return {weight.clone(), bias.clone()};
   // In float64: the fold then rounds once, and the exported file does not depend on the order of operations.
@@ -184,7 +203,7 @@ size_t copyMatching(const Network &from, Network &to) {
   size_t copied = 0;
   for (const auto &target : to.synapses()) {
     const auto source = from.synapse(target->desc.name);
-    if (!source || source->weight.sizes() != target->weight.sizes() || source->desc.batchNorm != target->desc.batchNorm)
+    if (target->desc.identity || !source || source->desc.identity || source->weight.sizes() != target->weight.sizes() || source->desc.batchNorm != target->desc.batchNorm)
       continue;
     auto copy = [](torch::Tensor &a, const torch::Tensor &b) { a.copy_(b); };
     copy(target->weight, source->weight);

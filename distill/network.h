@@ -16,11 +16,12 @@ struct Steps {
   int64_t steps = 1;
 };
 
-/// conv or linear, then batch normalisation or a bias. Statistics run over batch, steps and positions alike.
+/// conv or linear, then batch normalisation or a bias; or the identity (Synapse::identity). Statistics run over batch, steps and positions alike.
 struct SynapseModule : torch::nn::Module {
   Synapse desc;
   torch::Tensor weight, bias;                        // bias: only without batch normalisation
   torch::Tensor gamma, shift, runningMean, runningVar; // only with it
+  int64_t added = 0;                                 // identity: channels of zeros on either side
   SynapseModule(const Synapse &desc, int64_t inputs, int64_t outputs);
   torch::Tensor forward(const torch::Tensor &x, bool bfloat16);
   /// Weight and bias with batch normalisation's eval-mode affine folded in (float32): w*g, shift - mean*g, g = gamma/sqrt(var+eps).
