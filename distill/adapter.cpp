@@ -10,7 +10,7 @@ Adapter::Adapter(const std::string &kind, const std::vector<int64_t> &student, c
                  const std::string &layer)
     : teacherShape(teacher) {
   if (student.size() != teacher.size())
-    throw std::invalid_argument(fmt::format("layer {}: the student's [{}] and the teacher's [{}] cannot be aligned; rename one of them",
+    throw std::invalid_argument(fmt::format("layer {}: the student's [{}] and the teacher's [{}] cannot be aligned: one is flat, the other is not; choose others with --align=STUDENT:TEACHER",
                                             layer, fmt::join(student, ", "), fmt::join(teacher, ", ")));
   if (kind == "identity") {
     if (student[0] != teacher[0])
@@ -40,18 +40,94 @@ torch::Tensor Adapter::forward(torch::Tensor rates) {
   return conv ? conv->forward(rates) : rates;
 }
 
-Adapters::Adapters(const std::string &kind, const Network &student, const Network &teacher) {
-  const auto names = student.layerNames();
-  for (const std::string &name : teacher.layerNames()) {
-    if (std::find(names.begin(), names.end(), name) == names.end())
+namespace {
+
+using Shapes = std::vector<std::pair<std::string, std::vector<int64_t>>>;
+
+Shapes shapesOf(const Network &network) {
+  Shapes list;
+  for (const std::string &name : network.layerNames())
+    list.emplace_back(name, network.layerShape(name));
+  return list;
+}
+
+const std::vector<int64_t> *find(const Shapes &list, const std::string &name) {
+  for (const auto &[key, shape] : list)
+    if (key == name)
+      return &shape;
+  return nullptr;
+}
+
+std::string describe(const Shapes &list) {
+  std::string text;
+  for (const auto &[name, shape] : list)
+    text += fmt::format("{}{} [{}]", text.empty() ? "" : ", ", name, fmt::join(shape, "x"));
+  return text.empty() ? "none" : text;
+}
+
+/// The last layer at each spatial size, in order.
+Shapes stageEnds(const Shapes &list) {
+  Shapes ends;
+  for (const auto &[name, shape] : list) {
+    if (shape.size() != 3)
       continue;
-    layers.push_back(name);
-    list.push_back(register_module(fmt::format("layer{}", list.size()),
-                                   std::make_shared<Adapter>(kind, student.layerShape(name), teacher.layerShape(name), name)));
+    if (!ends.empty() && ends.back().second[1] == shape[1] && ends.back().second[2] == shape[2])
+      ends.pop_back();
+    ends.emplace_back(name, shape);
   }
-  if (layers.empty())
-    throw std::invalid_argument("student and teacher have no layer of the same name: nothing to align; use --alpha=0, or name the "
-                                "student's layers after the teacher's");
+  return ends;
+}
+
+} // namespace
+
+std::vector<std::pair<std::string, std::string>> alignLayers(const std::string &how, const Network &network, const Teacher &teacher) {
+  const Shapes ours = shapesOf(network), &theirs = teacher.layers();
+  const std::string both = fmt::format("the student has {}; the teacher {}", describe(ours), describe(theirs));
+  std::vector<std::pair<std::string, std::string>> pairs, names;
+  for (const auto &[name, shape] : theirs)
+    if (find(ours, name))
+      names.emplace_back(name, name);
+  if (how == "names" || (how == "auto" && 2 * names.size() >= ours.size())) {
+    pairs = names;
+  } else if (how == "auto" || how == "stages") {
+    const Shapes s = stageEnds(ours), t = stageEnds(theirs);
+    for (const auto &[theirName, theirShape] : t)
+      for (const auto &[ourName, ourShape] : s)
+        if (ourShape[1] == theirShape[1] && ourShape[2] == theirShape[2])
+          pairs.emplace_back(ourName, theirName);
+    if (pairs.empty()) // no size in common: the last with the last, and so on
+      for (size_t i = 0; i < std::min(s.size(), t.size()); ++i)
+        pairs.insert(pairs.begin(), {s[s.size() - 1 - i].first, t[t.size() - 1 - i].first});
+  } else {
+    for (size_t at = 0; at < how.size();) {
+      const size_t end = std::min(how.find(',', at), how.size()), colon = how.find(':', at);
+      if (colon >= end)
+        throw std::invalid_argument(fmt::format("--align: \"{}\" has not the form STUDENT:TEACHER; {}", how.substr(at, end - at), both));
+      pairs.emplace_back(how.substr(at, colon - at), how.substr(colon + 1, end - colon - 1));
+      if (!find(ours, pairs.back().first) || !find(theirs, pairs.back().second))
+        throw std::invalid_argument(fmt::format("--align: {}:{} names a layer that does not exist; {}", pairs.back().first, pairs.back().second, both));
+      at = end + 1;
+    }
+  }
+  if (pairs.empty())
+    throw std::invalid_argument(fmt::format("--align={}: no layer of the student can be aligned with one of the teacher: {}. Name pairs with "
+                                            "--align=STUDENT:TEACHER,..., or give --alpha=0 for a teacher of logits only", how, both));
+  return pairs;
+}
+
+std::string describeAlignment(const Adapters &adapters) {
+  std::string text;
+  for (const auto &[ours, theirs] : adapters.layers)
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", ours == theirs ? ours : ours + ":" + theirs);
+  return text;
+}
+
+Adapters::Adapters(const std::string &kind, const std::string &align, const Network &student, const Teacher &teacher)
+    : layers(alignLayers(align, student, teacher)) {
+  for (const auto &[ours, theirs] : layers)
+    list.push_back(register_module(fmt::format("layer{}", list.size()),
+                                   std::make_shared<Adapter>(kind, student.layerShape(ours), *find(teacher.layers(), theirs),
+                                                             ours == theirs ? ours : ours + ":" + theirs)));
 }
 
 } // namespace lasnn::distill

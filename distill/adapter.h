@@ -1,7 +1,7 @@
 // The modules that bring a student's firing rates to the teacher's shape during training; they never reach a file that ships.
 #pragma once
 
-#include "distill/network.h"
+#include "distill/teacher.h"
 
 namespace lasnn::distill {
 
@@ -13,10 +13,21 @@ struct Adapter : torch::nn::Module {
   torch::Tensor forward(torch::Tensor rates);
 };
 
+/// Which layers are compared: (student's, teacher's), in the teacher's order. `how`:
+///   names   layers of the same name
+///   stages  the last layer at each spatial size, sizes matched where equal, else counted from the output
+///   auto    names when half of the student's layers find their name, else stages
+///   S:T,... the pairs themselves
+/// Throws std::invalid_argument with both networks' layers and shapes when nothing can be aligned.
+std::vector<std::pair<std::string, std::string>> alignLayers(const std::string &how, const Network &student, const Teacher &teacher);
+
 struct Adapters : torch::nn::Module {
-  std::vector<std::string> layers; // same-named layers of both networks, in the teacher's order
+  std::vector<std::pair<std::string, std::string>> layers; // (student's, teacher's)
   std::vector<std::shared_ptr<Adapter>> list;
-  Adapters(const std::string &kind, const Network &student, const Network &teacher);
+  Adapters(const std::string &kind, const std::string &align, const Network &student, const Teacher &teacher);
 };
+
+/// "conv1, conv2:layer1.2.conv2": for messages.
+std::string describeAlignment(const Adapters &);
 
 } // namespace lasnn::distill

@@ -2,6 +2,7 @@
 #include "distill/evaluate.h"
 #include "distill/export.h"
 #include "distill/learn.h"
+#include "distill/teacher.h"
 #include "distill/trace.h"
 
 #include <fmt/format.h>
@@ -78,14 +79,11 @@ void runStudent(const TrainOptions &o, const StudentOptions &s, bool json) {
   if (needed && s.teacher.empty())
     throw std::invalid_argument("--teacher=FILE is needed (train one with `lasnn-distill teacher`), or give --no-distill --init=random");
   const data::Dataset set = loadData(o.data, "train", o.limit);
-  Model teacher;
-  if (needed) {
-    teacher = loadModel(s.teacher);
-    if (teacher.student())
-      throw std::invalid_argument(fmt::format("{}: is a student; --teacher needs a model of `lasnn-distill teacher`", s.teacher));
-    checkDataset(teacher, set);
-  }
-  const Arch arch = o.arch.empty() && needed ? teacher.network->arch : archFor(o.arch, set);
+  std::shared_ptr<Teacher> teacher;
+  if (needed)
+    teacher = loadTeacher(s.teacher, set);
+  const auto ancestor = teacher ? teacher->network() : nullptr;
+  const Arch arch = o.arch.empty() && ancestor ? ancestor->arch : archFor(o.arch, set);
   torch::manual_seed(o.seed);
   Model model;
   nlohmann::json training = trainToJson(o);
@@ -93,21 +91,25 @@ void runStudent(const TrainOptions &o, const StudentOptions &s, bool json) {
   model.meta = {{"kind", "student"}, {"data", dataToJson(set)}, {"training", training}, {"timesteps", s.timesteps}, {"encoding", s.encoding}};
   const TrainResult result = train(o, set, [&](int k) {
     auto network = std::make_shared<Network>(arch, s.neuron);
-    if (s.init == "teacher") {
-      const size_t copied = copyMatching(*teacher.network, *network);
+    if (s.init == "teacher" && ancestor) {
+      const size_t copied = copyMatching(*ancestor, *network);
       if (k == 0)
         fmt::print(stderr, "{} of {} synapses start from the teacher\n", copied, network->synapses().size());
     }
     if (k == 0)
       model.network = network;
-    return studentLearner(network, teacher.network, o, s);
+    return studentLearner(network, teacher, o, s);
   }, training);
   finish(model, o, result, json);
 }
 
 void runEval(const EvalOptions &o, bool json) {
-  const Model model = loadModel(o.model);
-  const data::Dataset set = loadData(o.data, o.split, o.limit);
+  const Model model = loadAnyModel(o.model);
+  data::Dataset set = loadData(o.data, o.split, o.limit);
+  if (o.model.ends_with(".safetensors")) { // its own normalisation, whatever the set's is
+    set.mean = model.meta.at("data").at("mean").get<std::vector<float>>();
+    set.std = model.meta.at("data").at("std").get<std::vector<float>>();
+  }
   const Evaluation e = evaluate(model, set, o.threads, o.latency);
   if (json) {
     nlohmann::json out = evaluationToJson(e);

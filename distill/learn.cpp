@@ -18,10 +18,11 @@ struct Root : torch::nn::Module {
   }
 };
 
-void freeze(Network &network) {
-  network.eval();
-  for (torch::Tensor &p : network.parameters())
-    p.set_requires_grad(false);
+const Steps &layerOf(const Forward &forward, const std::string &name) {
+  for (const auto &[key, value] : forward.layers)
+    if (key == name)
+      return value;
+  throw std::logic_error("aligned layer vanished");
 }
 
 } // namespace
@@ -49,18 +50,17 @@ Learner teacherLearner(const std::shared_ptr<Network> &network, const TrainOptio
   return learner;
 }
 
-Learner studentLearner(const std::shared_ptr<Network> &student, const std::shared_ptr<Network> &teacherIn, const TrainOptions &o,
+Learner studentLearner(const std::shared_ptr<Network> &student, const std::shared_ptr<Teacher> &teacherIn, const TrainOptions &o,
                        const StudentOptions &s) {
   student->bfloat16 = o.bfloat16;
-  const std::shared_ptr<Network> teacher = s.noDistill ? nullptr : teacherIn;
+  const std::shared_ptr<Teacher> teacher = s.noDistill ? nullptr : teacherIn;
   LossOptions loss = s.loss;
   loss.labelSmoothing = o.labelSmoothing;
   std::shared_ptr<Adapters> adapters;
   if (teacher) {
-    freeze(*teacher);
-    teacher->bfloat16 = o.bfloat16;
+    teacher->to(torch::kCPU, o.bfloat16);
     if (loss.alpha != 0) {
-      adapters = std::make_shared<Adapters>(s.adapter, *student, *teacher);
+      adapters = std::make_shared<Adapters>(s.adapter, s.align, *student, *teacher);
       const size_t layers = adapters->layers.size();
       if (loss.lambda.empty())
         loss.lambda = {1};
@@ -68,7 +68,7 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
         loss.lambda.assign(layers, loss.lambda[0]);
       if (loss.lambda.size() != layers)
         throw std::invalid_argument(fmt::format("--lambda has {} values, but {} layers are aligned ({})", loss.lambda.size(), layers,
-                                                fmt::join(adapters->layers, ", ")));
+                                                describeAlignment(*adapters)));
     }
   }
   Learner learner;
@@ -78,10 +78,8 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
     const int64_t n = batch.labels.size(0), T = s.timesteps;
     const double images = double(n);
     Forward theirs;
-    if (teacher) {
-      torch::NoGradGuard noGrad;
-      theirs = teacher->forward({batch.images, 1}, 1);
-    }
+    if (teacher)
+      theirs = teacher->forward(batch.images);
     Forward ours = student->forward(encode(batch, s.encoding, T, stream), T);
     const torch::Tensor stepLogits = ours.logits.x.view({ours.logits.steps, n, -1}), mean = stepLogits.mean(0);
 
@@ -94,14 +92,9 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
     if (adapters) {
       torch::Tensor sum;
       for (size_t l = 0; l < adapters->layers.size(); ++l) {
-        auto find = [&](const Forward &f) -> const Steps & {
-          for (const auto &[name, value] : f.layers)
-            if (name == adapters->layers[l])
-              return value;
-          throw std::logic_error("aligned layer vanished");
-        };
-        const torch::Tensor adapted = adapters->list[l]->forward(meanOverSteps(find(ours)));
-        const torch::Tensor d = loss.lambda[l] * layerLoss(adapted, meanOverSteps(find(theirs)), loss);
+        const auto &[mine, its] = adapters->layers[l];
+        const torch::Tensor adapted = adapters->list[l]->forward(meanOverSteps(layerOf(ours, mine)));
+        const torch::Tensor d = loss.lambda[l] * layerLoss(adapted, meanOverSteps(layerOf(theirs, its)), loss);
         sum = sum.defined() ? sum + d : d;
       }
       add("attention", loss.alpha, sum);

@@ -10,7 +10,7 @@ Learner teacherLearner(const std::shared_ptr<Network> &network, const TrainOptio
 
 /// The student of docs/distill.md: L = L_ce + alpha * sum_l lambda_l D_l + options. `teacher` may be null (no distillation);
 /// it is only read, in evaluation mode and without gradients, and may be shared between learners.
-Learner studentLearner(const std::shared_ptr<Network> &student, const std::shared_ptr<Network> &teacher, const TrainOptions &,
+Learner studentLearner(const std::shared_ptr<Network> &student, const std::shared_ptr<Teacher> &teacher, const TrainOptions &,
                        const StudentOptions &);
 
 /// A student's input over its steps: the image itself (direct) or Poisson spikes.

@@ -66,7 +66,7 @@ void addNeuron(CLI::App *app, NeuronOptions &n, std::string &reset, std::string 
 
 void addDistillation(CLI::App *app, StudentOptions &s) {
   LossOptions &l = s.loss;
-  add(app, "--teacher", s.teacher, "model file of the teacher; not needed with --no-distill --init=random");
+  add(app, "--teacher", s.teacher, "the teacher: a model file, .safetensors of a CIFAR ResNet, or TorchScript (.ts); not needed with --no-distill --init=random");
   // Not CLI11's range check: a T of 0 deserves a sentence of its own (commands.cpp).
   add(app, "-T,--timesteps", s.timesteps, "time-steps");
   choose(app, "--encoding", s.encoding, "input: the image as current, or Poisson spikes", {"direct", "poisson"});
@@ -75,6 +75,7 @@ void addDistillation(CLI::App *app, StudentOptions &s) {
   add(app, "--alpha", l.alpha, "weight of the layer term")->check(CLI::NonNegativeNumber);
   app->add_option("--lambda", l.lambda, "weight of each aligned layer, comma-separated, or one for all")->delimiter(',')->check(CLI::NonNegativeNumber);
   choose(app, "--adapter", s.adapter, "student's rates to the teacher's channels", {"conv1x1", "identity"});
+  add(app, "--align", s.align, "compared layers: auto, names, stages, or STUDENT:TEACHER,...");
   choose(app, "--attention", l.attention, "normalisation of the attention map", {"softmax", "l2"});
   add(app, "--attention-power", l.attentionPower, "p of mean_c |F|^p")->check(CLI::IsMember({1, 2}));
   add(app, "--attention-temperature", l.attentionTemperature, "of the softmax")->check(CLI::PositiveNumber);

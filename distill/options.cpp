@@ -37,7 +37,7 @@ nlohmann::json trainToJson(const TrainOptions &o) {
 
 nlohmann::json studentToJson(const StudentOptions &s) {
   const LossOptions &l = s.loss;
-  return {{"adapter", s.adapter}, {"encoding", s.encoding}, {"init", s.init}, {"timesteps", s.timesteps}, {"distill", !s.noDistill},
+  return {{"adapter", s.adapter}, {"align", s.align}, {"encoding", s.encoding}, {"init", s.init}, {"timesteps", s.timesteps}, {"distill", !s.noDistill},
           {"alpha", l.alpha}, {"lambda", l.lambda}, {"attention", l.attention}, {"attention_power", l.attentionPower},
           {"attention_temperature", l.attentionTemperature}, {"attention_scale", l.attentionScale}, {"distance", l.distance},
           {"weight_teacher", l.weightTeacher}, {"attention_maps", l.attentionMaps}, {"kd", l.kd}, {"kd_temperature", l.kdTemperature},

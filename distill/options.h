@@ -55,7 +55,7 @@ struct TrainOptions {
 };
 
 struct StudentOptions {
-  std::string teacher, adapter = "conv1x1", encoding = "direct", init = "teacher";
+  std::string teacher, adapter = "conv1x1", align = "auto", encoding = "direct", init = "teacher";
   int64_t timesteps = 4;
   bool noDistill = false;
   LossOptions loss;

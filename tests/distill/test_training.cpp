@@ -79,7 +79,7 @@ TEST(Training, GradientReachesStudentAndAdaptersOnly) {
   const TrainOptions o = tinyOptions();
   StudentOptions s;
   s.loss.kd = 1, s.loss.tet = 0.5, s.loss.selfDistill = 0.5, s.loss.rateWeight = 1, s.loss.rateTarget = 0, s.loss.kdPerStep = true;
-  Learner learner = studentLearner(student, teacher, o, s);
+  Learner learner = studentLearner(student, networkTeacher(teacher), o, s);
   learner.root->train();
   const auto before = state(*teacher);
   std::vector<uint32_t> order = epochOrder(32, 1, 0);
@@ -98,10 +98,10 @@ TEST(Training, AdaptersRefuseWhatCannotAlign) {
   Network student(tinyArch(), NeuronOptions());
   Arch wide = tinyArch(), other = tinyArch();
   wide.nodes[0].synapses[0].out = 16;
-  EXPECT_THROW(Adapters("identity", student, Network(wide, std::nullopt)), std::invalid_argument);
-  EXPECT_NO_THROW(Adapters("conv1x1", student, Network(wide, std::nullopt)));
+  EXPECT_THROW(Adapters("identity", "auto", student, *networkTeacher(std::make_shared<Network>(wide, std::nullopt))), std::invalid_argument);
+  EXPECT_NO_THROW(Adapters("conv1x1", "auto", student, *networkTeacher(std::make_shared<Network>(wide, std::nullopt))));
   other.height = other.width = 16; // resampled
-  Adapters adapters("conv1x1", student, Network(other, std::nullopt));
+  Adapters adapters("conv1x1", "auto", student, *networkTeacher(std::make_shared<Network>(other, std::nullopt)));
   EXPECT_EQ(adapters.list[0]->forward(torch::ones({2, 8, 4, 4})).sizes(), (std::vector<int64_t>{2, 8, 8, 8}));
 }
 
@@ -140,7 +140,7 @@ TEST(Training, ResumeEqualsUninterrupted) {
         torch::manual_seed(1);
         std::shared_ptr<torch::nn::Module> root;
         train(options, set, [&](int k) {
-          Learner l = studentLearner(std::make_shared<Network>(tinyArch(), NeuronOptions()), teacher, options, s);
+          Learner l = studentLearner(std::make_shared<Network>(tinyArch(), NeuronOptions()), networkTeacher(teacher), options, s);
           if (k == 0)
             root = l.root;
           return l;
