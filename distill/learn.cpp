@@ -106,16 +106,21 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
                          : logitKd(mean, target, loss.kdTemperature));
     }
     if (loss.selfDistill > 0)
-      add("self", loss.selfDistill, selfLoss(stepLogits, loss.kdTemperature));
+      add("self", loss.selfDistill, selfLoss(stepLogits, batch.labels, loss.kdTemperature, loss.selfTarget == "correct"));
+    if (loss.tetMargin > 0)
+      add("margin", loss.tetMargin, marginLoss(stepLogits));
+    if (loss.progressive > 0)
+      add("progressive", loss.progressive, progressiveLoss(stepLogits));
     std::vector<torch::Tensor> rates;
+    std::vector<double> sizes;
     double spikes = 0, slots = 0;
     for (const auto &[name, value] : ours.layers) {
       const torch::Tensor rate = value.x.mean(torch::kFloat32);
       spikes += rate.item<double>() * double(value.x.numel()), slots += double(value.x.numel());
-      rates.push_back(rate);
+      rates.push_back(rate), sizes.push_back(double(value.x.numel()));
     }
     if (loss.rateWeight > 0)
-      add("rate_loss", loss.rateWeight, rateLoss(rates, loss.rateTarget));
+      add("rate_loss", loss.rateWeight, rateLoss(rates, sizes, loss.rateTarget, loss.rateScope == "network"));
     terms["spike_rate"] += spikes / slots * images;
     terms["loss"] += total.item<double>() * images;
     terms["correct"] += countCorrect(mean, batch.labels);

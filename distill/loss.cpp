@@ -65,18 +65,38 @@ torch::Tensor outputLoss(const torch::Tensor &stepLogits, const torch::Tensor &l
   return loss;
 }
 
-torch::Tensor selfLoss(const torch::Tensor &stepLogits, double tau) {
-  const torch::Tensor target = stepLogits.mean(0, true).detach().expand_as(stepLogits).flatten(0, 1);
-  return logitKd(stepLogits.flatten(0, 1), target, tau);
+torch::Tensor marginLoss(const torch::Tensor &stepLogits) { return (stepLogits - 1).pow(2).mean(); }
+
+torch::Tensor selfLoss(const torch::Tensor &stepLogits, const torch::Tensor &labels, double tau, bool onlyCorrect) {
+  const torch::Tensor z = stepLogits.detach();
+  torch::Tensor target = z.mean(0, true);
+  if (onlyCorrect) {
+    const torch::Tensor right = (z.argmax(2) == labels.unsqueeze(0)).to(z.dtype()).unsqueeze(-1); // [T,B,1]
+    const torch::Tensor count = right.sum(0, true);
+    target = torch::where(count > 0, (z * right).sum(0, true) / count.clamp_min(1), target);
+  }
+  return logitKd(stepLogits.flatten(0, 1), target.expand_as(stepLogits).flatten(0, 1), tau);
 }
 
-torch::Tensor rateLoss(const std::vector<torch::Tensor> &rates, double target) {
+torch::Tensor progressiveLoss(const torch::Tensor &stepLogits) {
+  const int64_t T = stepLogits.size(0);
+  if (T < 2)
+    return torch::zeros({}, stepLogits.options());
+  const torch::Tensor counts = torch::arange(1, T + 1, stepLogits.options()).view({T, 1, 1});
+  const torch::Tensor c = stepLogits.cumsum(0) / counts;
+  const torch::Tensor target = torch::softmax(c.narrow(0, 1, T - 1).detach(), 2), now = torch::log_softmax(c.narrow(0, 0, T - 1), 2);
+  return -(target * now).sum(2).mean();
+}
+
+torch::Tensor rateLoss(const std::vector<torch::Tensor> &rates, const std::vector<double> &neurons, double target, bool network) {
   torch::Tensor sum;
-  for (const torch::Tensor &rate : rates) {
-    const torch::Tensor excess = torch::relu(rate.mean() - target).pow(2);
-    sum = sum.defined() ? sum + excess : excess;
+  double all = 0;
+  for (size_t l = 0; l < rates.size(); ++l) {
+    const torch::Tensor term = network ? rates[l] * neurons[l] : torch::relu(rates[l] - target).pow(2);
+    sum = sum.defined() ? sum + term : term;
+    all += neurons[l];
   }
-  return sum;
+  return network ? torch::relu(sum / all - target).pow(2) : sum;
 }
 
 } // namespace lasnn::distill

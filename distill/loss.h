@@ -25,10 +25,19 @@ torch::Tensor logitKd(const torch::Tensor &student, const torch::Tensor &teacher
 /// (1 - tet) CE(mean_t z_t, y) + tet mean_t CE(z_t, y)   (the second: TET, Deng et al., ICLR 2022). stepLogits [T,B,K].
 torch::Tensor outputLoss(const torch::Tensor &stepLogits, const torch::Tensor &labels, const LossOptions &);
 
-/// mean_t tau^2 KL(softmax(stop(mean_t z)/tau) || softmax(z_t/tau)): self-distillation over time (TWSD, ICML 2025).
-torch::Tensor selfLoss(const torch::Tensor &stepLogits, double tau);
+/// mean (z_t - 1)^2 over steps, batch and classes: TET's regulariser, which keeps single steps from running away.
+torch::Tensor marginLoss(const torch::Tensor &stepLogits);
 
-/// sum_l max(0, rate_l - target)^2 over the layers' mean firing rates: fewer spikes are less energy.
-torch::Tensor rateLoss(const std::vector<torch::Tensor> &rates, double target);
+/// mean_t tau^2 KL(softmax(stop(m)/tau) || softmax(z_t/tau)): self-distillation over time (TWSD: Yu et al., ICML 2025). m = mean_t z, or
+/// with `onlyCorrect` the mean over a sample's steps whose answer is its label (all steps, when none is).
+torch::Tensor selfLoss(const torch::Tensor &stepLogits, const torch::Tensor &labels, double tau, bool onlyCorrect);
+
+/// mean over t < T of CE(softmax(stop(c_{t+1})), softmax(c_t)), c_t = mean of z_1..z_t: what the network knows after t steps learns from
+/// what it will know one step later (temporal progressive distillation, ICLR 2026). Zero for T = 1.
+torch::Tensor progressiveLoss(const torch::Tensor &stepLogits);
+
+/// Fewer spikes are less energy. Per layer: sum_l max(0, rate_l - target)^2 over the layers' mean firing rates.
+/// Of the network: max(0, sum_l n_l rate_l / sum_l n_l - target)^2, n_l neurons.
+torch::Tensor rateLoss(const std::vector<torch::Tensor> &rates, const std::vector<double> &neurons, double target, bool network);
 
 } // namespace lasnn::distill

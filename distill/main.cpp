@@ -87,8 +87,12 @@ void addDistillation(CLI::App *app, StudentOptions &s) {
   add(app, "--kd-temperature", l.kdTemperature, "its temperature")->check(CLI::PositiveNumber);
   app->add_flag("--kd-per-step", l.kdPerStep, "on every step's logits");
   add(app, "--tet", l.tet, "share of the cross-entropy taken at every step")->check(CLI::Range(0.0, 1.0));
+  add(app, "--tet-margin", l.tetMargin, "weight of every step's logits towards 1 (TET's regulariser)")->check(CLI::NonNegativeNumber);
   add(app, "--self-distill", l.selfDistill, "weight of every step's logits towards their mean")->check(CLI::NonNegativeNumber);
+  choose(app, "--self-target", l.selfTarget, "that mean: over all steps, or over those that answer correctly", {"mean", "correct"});
+  add(app, "--progressive", l.progressive, "weight of the answer after t steps towards the one after t + 1")->check(CLI::NonNegativeNumber);
   add(app, "--rate-target", l.rateTarget, "firing rate above which a layer is penalised")->check(CLI::Range(0.0, 1.0));
+  choose(app, "--rate-scope", l.rateScope, "what the target holds for", {"layer", "network"});
   add(app, "--rate-weight", l.rateWeight, "weight of that penalty")->check(CLI::NonNegativeNumber);
 }
 

@@ -41,7 +41,8 @@ nlohmann::json studentToJson(const StudentOptions &s) {
           {"alpha", l.alpha}, {"lambda", l.lambda}, {"attention", l.attention}, {"attention_power", l.attentionPower},
           {"attention_temperature", l.attentionTemperature}, {"attention_scale", l.attentionScale}, {"distance", l.distance},
           {"weight_teacher", l.weightTeacher}, {"attention_maps", l.attentionMaps}, {"kd", l.kd}, {"kd_temperature", l.kdTemperature},
-          {"kd_per_step", l.kdPerStep}, {"tet", l.tet}, {"self_distill", l.selfDistill}, {"rate_target", l.rateTarget},
+          {"kd_per_step", l.kdPerStep}, {"tet", l.tet}, {"tet_margin", l.tetMargin}, {"self_distill", l.selfDistill},
+          {"self_target", l.selfTarget}, {"progressive", l.progressive}, {"rate_scope", l.rateScope}, {"rate_target", l.rateTarget},
           {"rate_weight", l.rateWeight}, {"neuron", neuronToJson(s.neuron)}};
 }
 

@@ -35,9 +35,13 @@ struct LossOptions {
   double kd = 0, kdTemperature = 3;   // logit distillation
   bool kdPerStep = false;             // on every step's logits instead of their mean
   double tet = 0;                     // share of the cross-entropy taken at every step
+  double tetMargin = 0;               // TET's second term: every step's logits towards 1
   double selfDistill = 0;             // every step's logits towards the mean over steps
+  std::string selfTarget = "mean";    // mean | correct: only steps whose answer is right
+  double progressive = 0;             // the answer after t steps towards the one after t + 1
   double labelSmoothing = 0;
   double rateTarget = 0.1, rateWeight = 0;
+  std::string rateScope = "layer";    // layer | network: what the target holds for
 };
 
 struct TrainOptions {
