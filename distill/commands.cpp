@@ -22,8 +22,8 @@ data::Dataset loadData(const std::string &spec, const std::string &split, int64_
   return std::move(*set);
 }
 
-Arch archFor(const std::string &name, const data::Dataset &set) {
-  Arch arch = findArch(name.empty() ? "cnn-small" : name);
+Arch archFor(const TrainOptions &o, const data::Dataset &set) {
+  Arch arch = findArch(o.arch.empty() ? "cnn-small" : o.arch, o.shape);
   arch.channels = set.channels, arch.height = set.height, arch.width = set.width, arch.classes = set.classes;
   return arch;
 }
@@ -58,7 +58,7 @@ nlohmann::json dataToJson(const data::Dataset &set) { return {{"name", set.name}
 void runTeacher(const TrainOptions &o, bool json) {
   checkTraining(o);
   const data::Dataset set = loadData(o.data, "train", o.limit);
-  const Arch arch = archFor(o.arch, set);
+  const Arch arch = archFor(o, set);
   torch::manual_seed(o.seed);
   Model model;
   model.meta = {{"kind", "teacher"}, {"data", dataToJson(set)}, {"training", trainToJson(o)}};
@@ -83,7 +83,7 @@ void runStudent(const TrainOptions &o, const StudentOptions &s, bool json) {
   if (needed)
     teacher = loadTeacher(s.teacher, set);
   const auto ancestor = teacher ? teacher->network() : nullptr;
-  const Arch arch = o.arch.empty() && ancestor ? ancestor->arch : archFor(o.arch, set);
+  const Arch arch = o.arch.empty() && ancestor ? variantOf(ancestor->arch, o.shape) : archFor(o, set);
   torch::manual_seed(o.seed);
   Model model;
   nlohmann::json training = trainToJson(o);

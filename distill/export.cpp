@@ -155,10 +155,10 @@ std::string studentOnnx(const Model &source) {
   std::vector<std::string> layers;
   std::vector<std::pair<std::string, std::vector<int64_t>>> spikes;
   for (const Node &node : arch.nodes) {
-    if (node.synapses.empty()) {
+    if (node.isPool()) {
       auto *pool = addNode(graph, node.kind == Node::Kind::MaxPool ? "MaxPool" : "AveragePool", {value.at(node.from)}, {node.name});
-      integers(pool, "kernel_shape", {node.size, node.size});
-      integers(pool, "strides", {node.size, node.size});
+      integers(pool, "kernel_shape", {node.pool.size, node.pool.size});
+      integers(pool, "strides", {node.pool.stride, node.pool.stride});
       value[node.name] = node.name;
       flat[node.name] = false;
       continue;

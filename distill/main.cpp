@@ -33,6 +33,12 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset) {
   addData(app, o.data);
   add(app, "-o,--output", o.out, "the model file to write")->required();
   add(app, "--arch", o.arch, "architecture: " + knownArchs() + ", or FILE.json; default: cnn-small, for a student its teacher's");
+  add(app, "--width", o.shape.width, "every layer's channels times this, to multiples of 32 (below 64: of 8)")->check(CLI::Range(0.01, 16.0));
+  choose(app, "--shortcut", o.shape.shortcut, "a resnet's: currents before the neuron, membrane stream, spikes after the neuron", {"plain", "ms", "sew"});
+  choose(app, "--downsample", o.shape.downsample, "a resnet's shortcut where the shape changes", {"conv", "pad"});
+  choose(app, "--stem", o.shape.stem, "a resnet's first layer: 3x3, 3x3/2, or 7x7/2 with a pool", {"cifar", "tiny", "imagenet"});
+  choose(app, "--pool", o.shape.pool, "a vgg's pools (stride: strided convolutions instead), a resnet's last one", {"max", "avg", "stride"});
+  choose(app, "--pool-at", o.shape.poolAt, "a vgg's pools act on spikes, or on the current before the neuron", {"spikes", "current"});
   add(app, "--epochs", o.epochs, "passes over the data")->check(CLI::Range(int64_t(1), int64_t(100000)));
   add(app, "--batch", o.batch, "images a step")->check(CLI::Range(int64_t(1), int64_t(65536)));
   add(app, "--lr", o.lr, "peak learning rate")->check(CLI::PositiveNumber);
@@ -55,8 +61,11 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset) {
 }
 
 void addNeuron(CLI::App *app, NeuronOptions &n, std::string &reset, std::string &surrogate) {
-  choose(app, "--neuron", n.kind, "lif, if (no leak), plif (learns its beta)", {"lif", "if", "plif"});
+  choose(app, "--neuron", n.kind, "lif, if (no leak), plif (learns its beta), cuba (synaptic current), clif (complementary)", {"lif", "if", "plif", "cuba", "clif"});
   add(app, "--beta", n.beta, "membrane kept from step to step")->check(CLI::Range(0.0, 1.0));
+  add(app, "--alpha-syn", n.alpha, "cuba: current kept from step to step")->check(CLI::Range(0.0, 1.0));
+  app->add_flag("--learn-decay", n.learnDecay, "learn beta (and alpha-syn), one a layer");
+  choose(app, "--learn-threshold", n.learnThreshold, "learn v_threshold, from --v-threshold on", {"none", "layer", "channel"});
   add(app, "--v-threshold", n.vThreshold, "firing threshold")->check(CLI::PositiveNumber);
   choose(app, "--reset", reset, "after a spike: to zero, or subtract the threshold", {"zero", "subtract"});
   app->add_flag("--detach-reset", n.detachReset, "no gradient through the reset");

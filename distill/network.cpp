@@ -14,24 +14,46 @@ std::string moduleName(std::string name) { // Torch keeps '.' for itself
   return name;
 }
 
-int64_t convSize(int64_t in, const Synapse &s, const std::string &at) {
-  const int64_t span = in + 2 * s.pad - s.kernel;
+/// Identities carry the layer's name, which may be a sum's synapse's as well (arch.cpp).
+std::string key(const Node &node, const Synapse &s) { return s.identity && s.name == node.name ? s.name + ".identity" : s.name; }
+
+int64_t windowSize(int64_t in, int64_t kernel, int64_t stride, int64_t pad, const std::string &at) {
+  const int64_t span = in + 2 * pad - kernel;
   if (span < 0)
-    throw std::invalid_argument(fmt::format("architecture: {}: kernel {} is larger than its padded input {}", at, s.kernel, in + 2 * s.pad));
-  return span / s.stride + 1;
+    throw std::invalid_argument(fmt::format("architecture: {}: a window of {} does not fit its padded input of {}", at, kernel, in + 2 * pad));
+  return span / stride + 1;
+}
+
+std::vector<int64_t> pooledShape(const std::vector<int64_t> &in, const Pool &p, const std::string &at) {
+  if (in.size() != 3)
+    throw std::invalid_argument(fmt::format("architecture: {}: a pool of [{}], which has no positions", at, fmt::join(in, ", ")));
+  if (p.size == 0)
+    return {in[0], 1, 1};
+  if (in[1] + 2 * p.pad < p.size || in[2] + 2 * p.pad < p.size)
+    throw std::invalid_argument(fmt::format("architecture: {}: a pool of {} does not fit [{}]", at, p.size, fmt::join(in, ", ")));
+  return {in[0], windowSize(in[1], p.size, p.stride, p.pad, at), windowSize(in[2], p.size, p.stride, p.pad, at)};
+}
+
+torch::Tensor pooled(const torch::Tensor &x, const Pool &p) {
+  if (p.size == 0)
+    return p.max ? x.amax({2, 3}, true) : x.mean({2, 3}, true);
+  return p.max ? torch::max_pool2d(x, p.size, p.stride, p.pad) : torch::avg_pool2d(x, p.size, p.stride, p.pad);
 }
 
 } // namespace
 
 SynapseModule::SynapseModule(const Synapse &d, int64_t inputs, int64_t outputs) : desc(d) {
   if (d.identity) {
+    desc.out = outputs;
     if (outputs < inputs || (outputs - inputs) % 2)
       throw std::invalid_argument(fmt::format("architecture: {}: identity from {} to {} channels; it adds as many on either side, so the "
                                               "difference is even and not negative", d.name, inputs, outputs));
     added = (outputs - inputs) / 2;
     return;
   }
-  weight = register_parameter("weight", d.conv ? torch::empty({outputs, inputs, d.kernel, d.kernel}) : torch::empty({outputs, inputs}));
+  if (d.groups < 1 || inputs % d.groups || outputs % d.groups)
+    throw std::invalid_argument(fmt::format("architecture: {}: {} groups do not divide {} and {} channels", d.name, d.groups, inputs, outputs));
+  weight = register_parameter("weight", d.conv ? torch::empty({outputs, inputs / d.groups, d.kernel, d.kernel}) : torch::empty({outputs, inputs}));
   // Kaiming (He et al. 2015) with fan-in: the variance that keeps ReLU layers, and normalised LIF layers, alive.
   torch::nn::init::kaiming_normal_(weight, 0.0, torch::kFanIn, d.batchNorm ? torch::nn::init::NonlinearityType(torch::kReLU)
                                                                          : torch::nn::init::NonlinearityType(torch::kLinear));
@@ -45,132 +67,234 @@ SynapseModule::SynapseModule(const Synapse &d, int64_t inputs, int64_t outputs) 
   }
 }
 
+torch::Tensor SynapseModule::kernel(const torch::Tensor &w) const {
+  if (!desc.pool || desc.pool->max)
+    return w;
+  // mean over a window of conv(x, w) = conv(x, w * box / size^2), the box shifted over the window.
+  const int64_t size = desc.pool->size, border = size - 1;
+  return torch::avg_pool2d(torch::constant_pad_nd(w, {border, border, border, border}), size, 1);
+}
+
+Synapse SynapseModule::geometry() const {
+  Synapse s = desc;
+  if (s.pool && !s.pool->max) {
+    s.kernel += s.pool->size - 1;
+    s.stride = s.pool->stride;
+    s.pool.reset();
+  }
+  return s;
+}
+
 torch::Tensor SynapseModule::forward(const torch::Tensor &in, bool bfloat16) {
   const auto type = bfloat16 ? torch::kBFloat16 : torch::kFloat32;
-  torch::Tensor x = in.to(type);
-  if (desc.identity) {
+  torch::Tensor x = in;
+  if (desc.identity) { // the type stays: a residual stream is not rounded on its way
     namespace I = torch::indexing;
     if (desc.stride > 1)
       x = x.index({I::Slice(), I::Slice(), I::Slice(I::None, I::None, desc.stride), I::Slice(I::None, I::None, desc.stride)});
-    return added ? torch::constant_pad_nd(x, {0, 0, 0, 0, added, added}) : x;
+    if (added)
+      x = torch::constant_pad_nd(x, {0, 0, 0, 0, added, added});
+    return desc.gain == 1 ? x : x * desc.gain;
   }
+  x = x.to(type);
   if (!desc.conv && x.dim() > 2)
     x = x.flatten(1);
-  const torch::Tensor w = weight.to(type);
-  torch::Tensor y = desc.conv ? torch::conv2d(x, w, {}, desc.stride, desc.pad) : torch::linear(x, w);
+  const torch::Tensor w = kernel(weight).to(type);
+  const Synapse shape = geometry();
+  torch::Tensor y = desc.conv ? torch::conv2d(x, w, {}, shape.stride, shape.pad, 1, shape.groups) : torch::linear(x, w);
+  if (shape.pool)
+    y = pooled(y, *shape.pool);
   if (!desc.batchNorm) {
     y = y.to(torch::kFloat32);
     return y + (desc.conv ? bias.view({1, -1, 1, 1}) : bias);
   }
-  return torch::batch_norm(y, gamma, shift, runningMean, runningVar, is_training(), bnMomentum, bnEpsilon, false);
+  return torch::batch_norm(y, shape.pool ? gamma.abs() : gamma, shift, runningMean, runningVar, is_training(), bnMomentum, bnEpsilon, false);
 }
 
 std::pair<torch::Tensor, torch::Tensor> SynapseModule::folded() const {
   torch::NoGradGuard noGrad;
-  if (desc.identity) { // the same as a 1x1 convolution
+  if (desc.identity) {
     const int64_t outputs = desc.out, inputs = outputs - 2 * added;
     const torch::Tensor one = torch::zeros({outputs, inputs, 1, 1});
-    one.narrow(0, added, inputs).squeeze(-1).squeeze(-1).fill_diagonal_(1);
+    one.narrow(0, added, inputs).squeeze(-1).squeeze(-1).fill_diagonal_(desc.gain);
     return {one, torch::zeros({outputs})};
   }
   if (!desc.batchNorm)
-    return {weight.clone(), bias.clone()};
+    return {kernel(weight).clone(), bias.clone()};
   // In float64: the fold then rounds once, and the exported file does not depend on the order of operations.
-  const auto g = gamma.to(torch::kFloat64) / torch::sqrt(runningVar.to(torch::kFloat64) + bnEpsilon);
+  const auto scale = geometry().pool ? gamma.abs() : gamma;
+  const auto g = scale.to(torch::kFloat64) / torch::sqrt(runningVar.to(torch::kFloat64) + bnEpsilon);
   std::vector<int64_t> shape(size_t(weight.dim()), 1);
   shape[0] = -1;
-  return {(weight.to(torch::kFloat64) * g.view(shape)).to(torch::kFloat32).contiguous(),
+  return {(kernel(weight.to(torch::kFloat64)) * g.view(shape)).to(torch::kFloat32).contiguous(),
           (shift.to(torch::kFloat64) - runningMean.to(torch::kFloat64) * g).to(torch::kFloat32).contiguous()};
 }
 
 Network::Network(const Arch &a, std::optional<NeuronOptions> n) : arch(a), neuron(std::move(n)) {
-  std::map<std::string, std::vector<int64_t>> shapes = {{"input", {a.channels, a.height, a.width}}};
-  for (Node &node : arch.nodes) {
-    if (node.synapses.empty()) {
-      auto shape = shapes.at(node.from);
-      if (shape.size() != 3 || shape[1] < node.size || shape[2] < node.size)
-        throw std::invalid_argument(fmt::format("architecture: {}: a pool of {} does not fit [{}]", node.name, node.size, fmt::join(shape, ", ")));
-      shapes[node.name] = {shape[0], shape[1] / node.size, shape[2] / node.size};
+  shapes_ = {{"input", {a.channels, a.height, a.width}}};
+  values_ = {{"input", Values::Analog}};
+  for (const Node &node : arch.nodes) {
+    if (node.isPool()) {
+      shapes_[node.name] = pooledShape(shapes_.at(node.from), node.pool, node.name);
+      values_[node.name] = node.kind == Node::Kind::MaxPool ? values_.at(node.from) : Values::Analog;
       continue;
     }
-    for (Synapse &s : node.synapses) {
-      const auto in = shapes.at(s.from);
-      const int64_t out = s.out ? s.out : arch.classes;
-      std::vector<int64_t> shape = {out};
-      int64_t inputs = 1;
-      if (s.conv) {
-        if (in.size() != 3)
-          throw std::invalid_argument(fmt::format("architecture: {}: a convolution after a linear layer", s.name));
-        inputs = in[0];
-        shape = {out, convSize(in[1], s, s.name), convSize(in[2], s, s.name)};
-      } else {
-        for (int64_t size : in)
-          inputs *= size;
-      }
-      if (&s != &node.synapses.front() && shape != shapes.at(node.name))
-        throw std::invalid_argument(fmt::format("architecture: {} gives [{}], but {} gives [{}]; their currents are added", s.name,
-                                                fmt::join(shape, ", "), node.name, fmt::join(shapes.at(node.name), ", ")));
-      shapes[node.name] = shape;
-      synapses_[s.name] = register_module(moduleName(s.name), std::make_shared<SynapseModule>(s, inputs, out));
+    std::vector<int64_t> shape;
+    bool counts = node.kind == Node::Kind::Sum;
+    for (const Synapse &s : node.synapses) {
+      addSynapse(node, s, shape);
+      counts = counts && s.identity && s.gain == 1 && values_.at(s.from) != Values::Analog;
     }
-    if (node.kind == Node::Kind::Layer && neuron && neuron->kind == "plif") {
-      const double b = std::clamp(neuron->beta, 0.01, 0.99);
-      plif_[node.name] = register_parameter(moduleName(node.name) + "_plif", torch::tensor(std::log(b / (1 - b))));
+    shapes_[node.name] = shape;
+    values_[node.name] = node.kind == Node::Kind::Layer && neuron ? Values::Spikes : counts ? Values::Counts : Values::Analog;
+    if (node.recurrent) {
+      std::vector<int64_t> back = shape;
+      addSynapse(node, *node.recurrent, back);
     }
+    if (node.kind == Node::Kind::Layer && neuron)
+      addNeuron(node);
   }
-  shapes_ = std::move(shapes);
 }
 
-torch::Tensor Network::beta(const std::string &layer) const {
-  const auto learned = plif_.find(layer);
-  if (learned != plif_.end())
-    return torch::sigmoid(learned->second);
-  return torch::tensor(neuron->kind == "if" ? 1.0 : neuron->beta);
+/// Registers one synapse; `shape` is its node's, empty before the first.
+void Network::addSynapse(const Node &node, const Synapse &given, std::vector<int64_t> &shape) {
+  Synapse s = given;
+  const auto in = shapes_.at(s.from);
+  int64_t out = s.out ? s.out : s.identity ? in[0] : arch.classes, inputs = 1;
+  std::vector<int64_t> mine = {out};
+  if (s.conv && in.size() == 3) {
+    inputs = in[0];
+    s.groups = s.groups ? s.groups : inputs;
+    mine = {out, windowSize(in[1], s.kernel, s.stride, s.pad, s.name), windowSize(in[2], s.kernel, s.stride, s.pad, s.name)};
+    if (s.pool)
+      mine = pooledShape(mine, *s.pool, s.name);
+  } else if (s.identity) {
+    inputs = in[0];
+    if (s.stride != 1 || out != in[0])
+      throw std::invalid_argument(fmt::format("architecture: {}: the identity of [{}] can change neither its size nor positions that it has not",
+                                              s.name, fmt::join(in, ", ")));
+  } else if (s.conv) {
+    throw std::invalid_argument(fmt::format("architecture: {}: a convolution after a linear layer", s.name));
+  } else {
+    for (int64_t size : in)
+      inputs *= size;
+  }
+  if (!shape.empty() && mine != shape)
+    throw std::invalid_argument(fmt::format("architecture: {} gives [{}], but {} gives [{}]; their currents are added", s.name,
+                                            fmt::join(mine, ", "), node.name, fmt::join(shape, ", ")));
+  shape = mine;
+  shapes_[node.name] = shape;
+  const std::string name = key(node, s);
+  synapses_[name] = register_module(moduleName(name), std::make_shared<SynapseModule>(s, inputs, out));
+}
+
+void Network::addNeuron(const Node &node) {
+  const std::string at = moduleName(node.name);
+  auto logit = [](double share) {
+    const double p = std::clamp(share, 0.01, 0.99);
+    return torch::tensor(float(std::log(p / (1 - p))));
+  };
+  NeuronParameters &stored = learned_[node.name];
+  if (neuron->learnsDecay())
+    stored.beta = register_parameter(at + "_plif", logit(neuron->beta));
+  if (neuron->learnsDecay() && neuron->kind == "cuba")
+    stored.alpha = register_parameter(at + "_alpha", logit(neuron->alpha));
+  if (neuron->learnThreshold != "none") {
+    const auto size = neuron->learnThreshold == "channel" ? std::vector<int64_t>{shapes_.at(node.name)[0]} : std::vector<int64_t>{};
+    stored.threshold = register_parameter(at + "_log_threshold", torch::full(size, std::log(neuron->vThreshold)));
+  }
+}
+
+NeuronParameters Network::neuronParameters(const std::string &layer) const {
+  const NeuronParameters &stored = learned_.at(layer);
+  const torch::Device device = synapses_.at(arch.nodes.back().synapses[0].name)->weight.device(); // a fill there: nothing to copy, nothing to wait for
+  auto fixed = [&](double value) { return torch::full({}, value, torch::TensorOptions(torch::kFloat32).device(device)); };
+  return {stored.beta.defined() ? torch::sigmoid(stored.beta) : fixed(neuron->kind == "if" ? 1.0 : neuron->beta),
+          stored.alpha.defined() ? torch::sigmoid(stored.alpha) : fixed(neuron->kind == "cuba" ? neuron->alpha : 0.0),
+          stored.threshold.defined() ? torch::exp(stored.threshold) : fixed(neuron->vThreshold)};
+}
+
+std::shared_ptr<SynapseModule> Network::module(const Node &node, const Synapse &s) const { return synapses_.at(key(node, s)); }
+
+/// The sum of a node's synapses. A static current that joins a changing one is repeated over the steps.
+Steps Network::currentOf(const Node &node, const std::map<std::string, Steps> &values) {
+  Steps current;
+  for (const Synapse &s : node.synapses) {
+    const Steps &in = values.at(s.from);
+    Steps part{module(node, s)->forward(in.x, bfloat16), in.steps};
+    if (!current.x.defined()) {
+      current = part;
+      continue;
+    }
+    std::vector<int64_t> repeat(size_t(part.x.dim()), 1);
+    repeat[0] = std::max(current.steps, part.steps);
+    if (current.steps < part.steps)
+      current = {current.x.repeat(repeat), part.steps};
+    else if (part.steps < current.steps)
+      part = {part.x.repeat(repeat), current.steps};
+    current.x = current.x + part.x;
+  }
+  // The residual stream keeps float32 where all else is bfloat16; counts are exact in either.
+  if (node.kind == Node::Kind::Sum && values_.at(node.name) == Values::Analog)
+    current.x = current.x.to(torch::kFloat32);
+  return current;
+}
+
+Steps Network::activate(const Node &node, const Steps &current, int64_t steps) {
+  if (!neuron && !node.recurrent)
+    return {torch::relu(current.x), current.steps};
+  if (!node.recurrent)
+    return {spikeSteps(current.x, current.steps, neuronParameters(node.name), steps, *neuron), steps};
+  // Recurrent: what a step receives is known after the step before only.
+  const auto back = module(node, *node.recurrent);
+  std::optional<NeuronStepper> stepper;
+  if (neuron)
+    stepper.emplace(neuronParameters(node.name), *neuron);
+  const auto given = current.steps == 1 ? std::vector<torch::Tensor>(size_t(steps), current.x) : current.x.chunk(steps, 0);
+  std::vector<torch::Tensor> out;
+  for (int64_t t = 0; t < steps; ++t) {
+    torch::Tensor now = given[size_t(t)].to(torch::kFloat32);
+    if (t > 0)
+      now = now + back->forward(out.back(), bfloat16);
+    out.push_back(neuron ? stepper->step(now) : torch::relu(now));
+  }
+  return {torch::cat(out, 0), steps};
 }
 
 Forward Network::forward(const Steps &input, int64_t steps) {
   Forward out;
   std::map<std::string, Steps> values = {{"input", input}};
+  if (input.x.is_cuda() && input.x.dim() == 4) // cuDNN's tensor-core convolutions read this order; the neurons read either
+    values["input"].x = input.x.contiguous(torch::MemoryFormat::ChannelsLast);
   for (const Node &node : arch.nodes) {
-    if (node.synapses.empty()) {
+    if (node.isPool()) {
       const Steps &in = values.at(node.from);
-      values[node.name] = {node.kind == Node::Kind::MaxPool ? torch::max_pool2d(in.x, node.size) : torch::avg_pool2d(in.x, node.size), in.steps};
+      values[node.name] = {pooled(in.x, node.pool), in.steps};
       continue;
     }
-    Steps current;
-    for (const Synapse &s : node.synapses) {
-      const Steps &in = values.at(s.from);
-      Steps part{synapses_.at(s.name)->forward(in.x, bfloat16), in.steps};
-      if (!current.x.defined()) {
-        current = part;
-        continue;
-      }
-      // A static current joins a changing one: repeat it over the steps.
-      std::vector<int64_t> repeat(size_t(part.x.dim()), 1);
-      repeat[0] = std::max(current.steps, part.steps);
-      if (current.steps < part.steps)
-        current = {current.x.repeat(repeat), part.steps};
-      else if (part.steps < current.steps)
-        part = {part.x.repeat(repeat), current.steps};
-      current.x = current.x + part.x;
-    }
+    Steps value = currentOf(node, values);
     if (node.kind == Node::Kind::Readout) {
-      out.logits = current;
+      out.logits = value;
       continue;
     }
-    Steps value = neuron ? Steps{spikeSteps(current.x, current.steps, beta(node.name), steps, *neuron), steps}
-                         : Steps{torch::relu(current.x), current.steps};
+    if (node.kind == Node::Kind::Layer) {
+      value = activate(node, value, steps);
+      out.layers.emplace_back(node.name, value);
+    }
     values[node.name] = value;
-    out.layers.emplace_back(node.name, value);
   }
   return out;
 }
 
 std::vector<std::shared_ptr<SynapseModule>> Network::synapses() const {
   std::vector<std::shared_ptr<SynapseModule>> list;
-  for (const Node &node : arch.nodes)
+  for (const Node &node : arch.nodes) {
     for (const Synapse &s : node.synapses)
-      list.push_back(synapses_.at(s.name));
+      if (!s.identity)
+        list.push_back(module(node, s));
+    if (node.recurrent)
+      list.push_back(module(node, *node.recurrent));
+  }
   return list;
 }
 
@@ -203,7 +327,7 @@ size_t copyMatching(const Network &from, Network &to) {
   size_t copied = 0;
   for (const auto &target : to.synapses()) {
     const auto source = from.synapse(target->desc.name);
-    if (target->desc.identity || !source || source->desc.identity || source->weight.sizes() != target->weight.sizes() || source->desc.batchNorm != target->desc.batchNorm)
+    if (!source || !source->hasWeight() || source->weight.sizes() != target->weight.sizes() || source->desc.batchNorm != target->desc.batchNorm)
       continue;
     auto copy = [](torch::Tensor &a, const torch::Tensor &b) { a.copy_(b); };
     copy(target->weight, source->weight);

@@ -1,4 +1,6 @@
 // The network of an Arch: a ReLU teacher, or a student of spiking neurons over T steps. Same names, same weights' shapes.
+//
+// It runs on whatever device its parameters are on: .to(device) moves it, forward makes no tensor elsewhere.
 #pragma once
 
 #include "distill/arch.h"
@@ -16,7 +18,12 @@ struct Steps {
   int64_t steps = 1;
 };
 
-/// conv or linear, then batch normalisation or a bias; or the identity (Synapse::identity). Statistics run over batch, steps and positions alike.
+/// conv or linear, a pool if any, then batch normalisation or a bias; or the identity. Statistics run over batch, steps and
+/// positions alike.
+///
+/// An average pool and its convolution are one convolution of a larger stride (the box filter is linear): that is how it is
+/// computed and exported. Before a max pool, normalisation must not turn the order round, so there its scale is |gamma|;
+/// then max(y) |g| + b = max(y |g| + b), and the fold into the weights stays exact.
 struct SynapseModule : torch::nn::Module {
   Synapse desc;
   torch::Tensor weight, bias;                        // bias: only without batch normalisation
@@ -25,13 +32,22 @@ struct SynapseModule : torch::nn::Module {
   SynapseModule(const Synapse &desc, int64_t inputs, int64_t outputs);
   torch::Tensor forward(const torch::Tensor &x, bool bfloat16);
   /// Weight and bias with batch normalisation's eval-mode affine folded in (float32): w*g, shift - mean*g, g = gamma/sqrt(var+eps).
+  /// The identity is given as a 1x1 convolution.
   std::pair<torch::Tensor, torch::Tensor> folded() const;
+  /// What the weight convolves with: `weight`, or with an average pool the two in one.
+  torch::Tensor kernel(const torch::Tensor &weight) const;
+  /// That convolution's shape, and no average pool any more.
+  Synapse geometry() const;
+  bool hasWeight() const { return !desc.identity; }
 };
 
 struct Forward {
   Steps logits;                                        // [steps*B, classes]
   std::vector<std::pair<std::string, Steps>> layers;   // each layer's output: ReLU's values, or spikes
 };
+
+/// What a node's values are, of a student.
+enum class Values { Analog, Spikes, Counts }; // anything, 0 or 1, small whole numbers
 
 struct Network : torch::nn::Module {
   Arch arch;
@@ -41,16 +57,25 @@ struct Network : torch::nn::Module {
   Network(const Arch &arch, std::optional<NeuronOptions> neuron);
   Forward forward(const Steps &input, int64_t steps);
 
-  std::vector<std::shared_ptr<SynapseModule>> synapses() const;
+  std::vector<std::shared_ptr<SynapseModule>> synapses() const; // those with weights, in order
   std::shared_ptr<SynapseModule> synapse(const std::string &name) const;
   std::vector<std::string> layerNames() const;
-  std::vector<int64_t> layerShape(const std::string &name) const; // [C,H,W] or [F]
-  torch::Tensor beta(const std::string &layer) const;             // scalar; PLIF: sigmoid of what is learned
+  std::vector<int64_t> layerShape(const std::string &name) const; // of any node, [C,H,W] or [F]
+  Values valuesOf(const std::string &node) const { return values_.at(node); }
+  NeuronParameters neuronParameters(const std::string &layer) const;
+  torch::Tensor beta(const std::string &layer) const { return neuronParameters(layer).beta; }
 
 private:
   std::map<std::string, std::shared_ptr<SynapseModule>> synapses_;
   std::map<std::string, std::vector<int64_t>> shapes_;
-  std::map<std::string, torch::Tensor> plif_;
+  std::map<std::string, Values> values_;
+  std::map<std::string, NeuronParameters> learned_; // as stored: sigmoid gives the decays, exp the threshold; undefined: fixed
+
+  std::shared_ptr<SynapseModule> module(const Node &node, const Synapse &s) const;
+  void addSynapse(const Node &node, const Synapse &s, std::vector<int64_t> &shape);
+  void addNeuron(const Node &node);
+  Steps currentOf(const Node &node, const std::map<std::string, Steps> &values);
+  Steps activate(const Node &node, const Steps &current, int64_t steps);
 };
 
 /// Time average over the steps: [steps*B, ...] -> [B, ...], float32.

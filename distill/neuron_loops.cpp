@@ -1,162 +1,174 @@
-// Each block of neurons goes through all T steps while its membrane stays in the first-level cache; inner loops run along
+// Each block of neurons goes through all T steps while its state stays in the first-level cache; inner loops run along
 // neurons, so they vectorise. GCC builds every clone below from the same text and picks one when the program starts.
 #include "distill/neuron_loops.h"
+#include "distill/neuron_step.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <vector>
 
 namespace lasnn::distill {
 namespace {
 
-constexpr int64_t block = 512; // floats: 2 KiB a step, so T = 8 steps of membrane fit in 32 KiB with room to spare
+constexpr int64_t block = 512; // floats: 2 KiB a row, so T = 4 steps of three rows fit in 32 KiB
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define LASNN_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define LASNN_CLONES
 #endif
-#define LASNN_INLINE inline __attribute__((always_inline))
 
-LASNN_INLINE float load(float x) { return x; }
-LASNN_INLINE float load(uint16_t bits) {
-  const uint32_t wide = uint32_t(bits) << 16;
-  float x;
-  std::memcpy(&x, &wide, 4);
-  return x;
-}
-LASNN_INLINE void store(float &to, float x) { to = x; }
-LASNN_INLINE void store(uint16_t &to, float x) { // round to nearest even; gradients and spikes are finite
-  uint32_t wide;
-  std::memcpy(&wide, &x, 4);
-  to = uint16_t((wide + 0x7fff + ((wide >> 16) & 1)) >> 16);
+/// A row of float: the caller's own, or bfloat16 widened into `room`.
+LASNN_INLINE const float *row(const float *from, float *, int64_t) { return from; }
+LASNN_INLINE const float *row(const uint16_t *from, float *room, int64_t size) {
+  for (int64_t i = 0; i < size; ++i)
+    room[i] = load(from[i]);
+  return room;
 }
 
-/// sigma'(x); see neuron_plain.cpp for the same four lines in tensors.
-template <int surrogate> LASNN_INLINE float slope(float x, float w) {
-  const float inverse = 1 / w;
-  if constexpr (surrogate == 0)
-    return std::max(0.0f, 1 - std::fabs(x) * inverse) * inverse;
-  else if constexpr (surrogate == 1) {
-    const float g = 1 / (1 + std::exp(-4 * inverse * x));
-    return 4 * inverse * g * (1 - g);
-  } else if constexpr (surrogate == 2) {
-    const float z = float(M_PI) * inverse * x;
-    return inverse / (1 + z * z);
-  } else
-    return std::fabs(x) < w / 2 ? inverse : 0.0f;
+LASNN_INLINE void thresholds(const LoopShape &shape, const LoopNeuron &n, int64_t at, int64_t size, float *to) {
+  if (shape.channels == 1)
+    return void(std::fill(to, to + size, n.threshold[0]));
+  for (int64_t i = 0; i < size;) { // runs of one channel
+    const int64_t place = at + i, end = std::min(size, i + shape.inner - place % shape.inner);
+    std::fill(to + i, to + end, n.threshold[(place / shape.inner) % shape.channels]);
+    i = end;
+  }
 }
 
-template <typename T, bool subtract>
+template <int surrogate> LASNN_INLINE void slopes(const float *u, const float *threshold, float width, int64_t size, float *to) {
+  for (int64_t i = 0; i < size; ++i)
+    to[i] = slope<surrogate>(u[i] - threshold[i], width);
+}
+
+template <typename T, int soma, bool subtract>
 LASNN_INLINE void forward(const LoopShape &shape, const LoopNeuron &n, const T *current, T *spikes, int64_t begin, int64_t end) {
-  float v[block];
-  const float beta = n.beta, threshold = n.threshold;
+  float v[block], i[block], m[block], threshold[block], room[block];
   for (int64_t at = begin; at < end; at += block) {
     const int64_t size = std::min(block, end - at);
-    std::fill(v, v + size, 0.0f);
+    thresholds(shape, n, at, size, threshold);
+    std::fill(v, v + size, 0.0f), std::fill(i, i + size, 0.0f), std::fill(m, m + size, 0.0f);
     for (int64_t t = 0; t < shape.steps; ++t) {
-      const T *in = current + (shape.given == 1 ? 0 : t * shape.neurons) + at;
+      const float *in = row(current + (shape.given == 1 ? 0 : t * shape.neurons) + at, room, size);
       T *out = spikes + t * shape.neurons + at;
-      for (int64_t i = 0; i < size; ++i) {
-        const float u = beta * v[i] + load(in[i]);
-        const float s = u > threshold ? 1.0f : 0.0f;
-        v[i] = subtract ? u - s * threshold : (1 - s) * u;
-        store(out[i], s);
+      for (int64_t k = 0; k < size; ++k) {
+        NeuronState x{v[k], i[k], m[k]};
+        const float u = neuronStep<soma, subtract>(x, in[k], {n.beta, n.alpha, threshold[k]});
+        v[k] = x.v, i[k] = x.i, m[k] = x.m;
+        store(out[k], u > threshold[k] ? 1.0f : 0.0f);
       }
     }
   }
 }
 
-template <typename T, bool subtract, int surrogate>
-LASNN_INLINE double backward(const LoopShape &shape, const LoopNeuron &n, const T *current, const T *spikeGrad, T *currentGrad,
-                             int64_t begin, int64_t end) {
-  std::vector<float> membranes(size_t(shape.steps * block));
-  float v[block], gv[block], sum[block];
-  const float beta = n.beta, threshold = n.threshold, width = n.width;
+template <typename T, int soma, bool subtract, bool learned>
+LASNN_INLINE void backward(const LoopShape &shape, const LoopNeuron &n, const T *current, const T *spikeGrad, const LoopGrads<T> &grads,
+                           int64_t begin, int64_t end) {
+  constexpr int64_t extra = soma == somaLeaky ? 0 : 1;
+  // Rows 0: u; 1 + t: v before step t; then i (cuba) or m (clif) before step t. Row T + ... after the last is m's own.
+  std::vector<float> rows(size_t((2 * shape.steps + 1 + extra * (shape.steps + 1)) * block));
+  float *us = rows.data(), *vs = us + shape.steps * block, *xs = vs + (shape.steps + 1) * block;
+  float gv[block], gi[block], gm[block], gBeta[block], gAlpha[block], gThreshold[block], sum[block], threshold[block], d[block], room[block];
   const float keep = n.detachReset ? 0.0f : 1.0f;
   const bool once = shape.given == 1;
-  double betaGrad = 0;
   for (int64_t at = begin; at < end; at += block) {
     const int64_t size = std::min(block, end - at);
-    std::fill(v, v + size, 0.0f);
+    thresholds(shape, n, at, size, threshold);
+    std::fill(vs, vs + size, 0.0f);
+    if (extra)
+      std::fill(xs, xs + size, 0.0f);
     for (int64_t t = 0; t < shape.steps; ++t) {
-      const T *in = current + (once ? 0 : t * shape.neurons) + at;
-      float *us = membranes.data() + t * block;
-      for (int64_t i = 0; i < size; ++i) {
-        const float u = beta * v[i] + load(in[i]);
-        const float s = u > threshold ? 1.0f : 0.0f;
-        us[i] = u;
-        v[i] = subtract ? u - s * threshold : (1 - s) * u;
+      const float *in = row(current + (once ? 0 : t * shape.neurons) + at, room, size);
+      float *u = us + t * block, *v = vs + t * block, *x = xs + extra * t * block;
+      for (int64_t k = 0; k < size; ++k) {
+        NeuronState state{v[k], soma == somaCuba ? x[k] : 0.0f, soma == somaClif ? x[k] : 0.0f};
+        u[k] = neuronStep<soma, subtract>(state, in[k], {n.beta, n.alpha, threshold[k]});
+        v[k + block] = state.v;
+        if constexpr (extra != 0)
+          x[k + block] = soma == somaCuba ? state.i : state.m;
       }
     }
-    std::fill(gv, gv + size, 0.0f);
-    std::fill(sum, sum + size, 0.0f);
+    for (float *zero : {gv, gi, gm, gBeta, gAlpha, gThreshold, sum})
+      std::fill(zero, zero + size, 0.0f);
     for (int64_t t = shape.steps - 1; t >= 0; --t) {
-      const float *us = membranes.data() + t * block;
-      const float *before = t ? us - block : us; // unused at t = 0
-      const float alive = t ? 1.0f : 0.0f;
-      const T *gs = spikeGrad + t * shape.neurons + at;
-      T *out = currentGrad + (once ? 0 : t * shape.neurons) + at;
-      float stepBeta = 0;
-      for (int64_t i = 0; i < size; ++i) {
-        const float u = us[i];
-        const float s = u > threshold ? 1.0f : 0.0f;
-        const float d = slope<surrogate>(u - threshold, width);
-        // zero: dv/du = (1 - s) - u d; subtract: 1 - threshold d; the d terms go through the reset and may be detached.
-        const float through = subtract ? 1 - keep * threshold * d : (1 - s) - keep * u * d;
-        const float gu = load(gs[i]) * d + gv[i] * through;
-        gv[i] = beta * gu;
-        sum[i] += gu;
-        if (!once)
-          store(out[i], gu);
-        const float p = before[i] > threshold ? 1.0f : 0.0f;
-        const float vBefore = subtract ? before[i] - p * threshold : (1 - p) * before[i];
-        stepBeta += alive * gu * vBefore;
+      const float *u = us + t * block, *v = vs + t * block, *x = xs + extra * t * block;
+      switch (n.surrogate) {
+      case 0: slopes<0>(u, threshold, n.width, size, d); break;
+      case 1: slopes<1>(u, threshold, n.width, size, d); break;
+      case 2: slopes<2>(u, threshold, n.width, size, d); break;
+      default: slopes<3>(u, threshold, n.width, size, d); break;
       }
-      betaGrad += stepBeta;
+      const float *gs = row(spikeGrad + t * shape.neurons + at, room, size);
+      T *out = grads.current + (once ? 0 : t * shape.neurons) + at;
+      for (int64_t k = 0; k < size; ++k) {
+        NeuronGrads g{gv[k], gi[k], gm[k], 0, 0, 0};
+        const NeuronState before{v[k], soma == somaCuba ? x[k] : 0.0f, soma == somaClif ? x[k] : 0.0f};
+        const float in = neuronStepBack<soma, subtract>(g, before, u[k], soma == somaClif ? x[k + block] : 0.0f, gs[k], d[k], keep,
+                                                        {n.beta, n.alpha, threshold[k]});
+        gv[k] = g.v;
+        if constexpr (soma == somaCuba)
+          gi[k] = g.i;
+        if constexpr (soma == somaClif)
+          gm[k] = g.m;
+        if constexpr (learned)
+          gBeta[k] += g.beta, gAlpha[k] += g.alpha, gThreshold[k] += g.threshold;
+        sum[k] += in;
+        if (!once)
+          store(out[k], in);
+      }
     }
     if (once)
-      for (int64_t i = 0; i < size; ++i)
-        store(currentGrad[at + i], sum[i]);
-  }
-  return betaGrad;
-}
-
-template <typename T, bool subtract>
-LASNN_INLINE double backwardBy(const LoopShape &a, const LoopNeuron &n, const T *b, const T *c, T *d, int64_t e, int64_t f) {
-  switch (n.surrogate) {
-  case 0: return backward<T, subtract, 0>(a, n, b, c, d, e, f);
-  case 1: return backward<T, subtract, 1>(a, n, b, c, d, e, f);
-  case 2: return backward<T, subtract, 2>(a, n, b, c, d, e, f);
-  default: return backward<T, subtract, 3>(a, n, b, c, d, e, f);
+      for (int64_t k = 0; k < size; ++k)
+        store(grads.current[at + k], sum[k]);
+    if constexpr (learned) {
+      auto keepRow = [&](float *to, const float *from) {
+        if (to)
+          std::copy(from, from + size, to + at);
+      };
+      keepRow(grads.beta, gBeta), keepRow(grads.alpha, gAlpha), keepRow(grads.threshold, gThreshold);
+    }
   }
 }
 
-#define LASNN_LOOPS(T, NAME)                                                                                                 \
-  LASNN_CLONES void forward##NAME(const LoopShape &a, const LoopNeuron &n, const T *b, T *c, int64_t e, int64_t f) {         \
-    n.subtract ? forward<T, true>(a, n, b, c, e, f) : forward<T, false>(a, n, b, c, e, f);                                   \
-  }                                                                                                                          \
-  LASNN_CLONES double backward##NAME(const LoopShape &a, const LoopNeuron &n, const T *b, const T *c, T *d, int64_t e,       \
-                                     int64_t f) {                                                                            \
-    return n.subtract ? backwardBy<T, true>(a, n, b, c, d, e, f) : backwardBy<T, false>(a, n, b, c, d, e, f);                \
+// One function a neuron, so that a clone is one neuron's loops.
+#define LASNN_LOOPS(T, NAME, SOMA, SUBTRACT)                                                                                   \
+  LASNN_CLONES void forward##NAME(const LoopShape &a, const LoopNeuron &n, const T *b, T *c, int64_t e, int64_t f) {           \
+    forward<T, SOMA, SUBTRACT>(a, n, b, c, e, f);                                                                              \
+  }                                                                                                                            \
+  LASNN_CLONES void backward##NAME(const LoopShape &a, const LoopNeuron &n, const T *b, const T *c, const LoopGrads<T> &d,     \
+                                   int64_t e, int64_t f) {                                                                     \
+    d.beta || d.alpha || d.threshold ? backward<T, SOMA, SUBTRACT, true>(a, n, b, c, d, e, f)                                  \
+                                     : backward<T, SOMA, SUBTRACT, false>(a, n, b, c, d, e, f);                                \
   }
-LASNN_LOOPS(float, Float)
-LASNN_LOOPS(uint16_t, Bfloat)
+#define LASNN_TYPES(NAME, SOMA, SUBTRACT)                                                                                      \
+  LASNN_LOOPS(float, NAME##Float, SOMA, SUBTRACT)                                                                              \
+  LASNN_LOOPS(uint16_t, NAME##Bfloat, SOMA, SUBTRACT)
+LASNN_TYPES(LeakyZero, somaLeaky, false)
+LASNN_TYPES(LeakySubtract, somaLeaky, true)
+LASNN_TYPES(CubaZero, somaCuba, false)
+LASNN_TYPES(CubaSubtract, somaCuba, true)
+LASNN_TYPES(Clif, somaClif, true)
 
 } // namespace
 
+#define LASNN_CHOOSE(WAY, TYPE, ...)                                                                                           \
+  if (n.soma == somaClif)                                                                                                      \
+    return WAY##Clif##TYPE(__VA_ARGS__);                                                                                       \
+  if (n.soma == somaCuba)                                                                                                      \
+    return n.subtract ? WAY##CubaSubtract##TYPE(__VA_ARGS__) : WAY##CubaZero##TYPE(__VA_ARGS__);                               \
+  return n.subtract ? WAY##LeakySubtract##TYPE(__VA_ARGS__) : WAY##LeakyZero##TYPE(__VA_ARGS__)
+
 template <> void forwardLoop(const LoopShape &a, const LoopNeuron &n, const float *b, float *c, int64_t e, int64_t f) {
-  forwardFloat(a, n, b, c, e, f);
+  LASNN_CHOOSE(forward, Float, a, n, b, c, e, f);
 }
 template <> void forwardLoop(const LoopShape &a, const LoopNeuron &n, const uint16_t *b, uint16_t *c, int64_t e, int64_t f) {
-  forwardBfloat(a, n, b, c, e, f);
+  LASNN_CHOOSE(forward, Bfloat, a, n, b, c, e, f);
 }
-template <> double backwardLoop(const LoopShape &a, const LoopNeuron &n, const float *b, const float *c, float *d, int64_t e, int64_t f) {
-  return backwardFloat(a, n, b, c, d, e, f);
+template <> void backwardLoop(const LoopShape &a, const LoopNeuron &n, const float *b, const float *c, const LoopGrads<float> &d, int64_t e, int64_t f) {
+  LASNN_CHOOSE(backward, Float, a, n, b, c, d, e, f);
 }
-template <> double backwardLoop(const LoopShape &a, const LoopNeuron &n, const uint16_t *b, const uint16_t *c, uint16_t *d, int64_t e, int64_t f) {
-  return backwardBfloat(a, n, b, c, d, e, f);
+template <>
+void backwardLoop(const LoopShape &a, const LoopNeuron &n, const uint16_t *b, const uint16_t *c, const LoopGrads<uint16_t> &d, int64_t e, int64_t f) {
+  LASNN_CHOOSE(backward, Bfloat, a, n, b, c, d, e, f);
 }
 
 } // namespace lasnn::distill

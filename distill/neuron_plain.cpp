@@ -38,19 +38,33 @@ struct SpikeFunction : torch::autograd::Function<SpikeFunction> {
 
 } // namespace
 
-torch::Tensor spikeStepsPlain(const torch::Tensor &current, int64_t given, const torch::Tensor &beta, int64_t steps,
-                              const NeuronOptions &o) {
+NeuronStepper::NeuronStepper(const NeuronParameters &p, const NeuronOptions &o) : p_(p), o_(o) {}
+
+torch::Tensor NeuronStepper::step(const torch::Tensor &current) {
+  if (!v_.defined()) {
+    v_ = i_ = m_ = torch::zeros_like(current);
+    threshold_ = p_.threshold.dim() && current.dim() == 4 ? p_.threshold.view({1, -1, 1, 1}) : p_.threshold;
+  }
+  i_ = o_.kind == "cuba" ? p_.alpha * i_ + current : current;
+  const torch::Tensor u = p_.beta * v_ + i_;
+  const torch::Tensor s = SpikeFunction::apply(u - threshold_, int64_t(o_.surrogate), o_.width);
+  const torch::Tensor r = o_.detachReset ? s.detach() : s;
+  if (o_.kind == "clif") {
+    m_ = m_ * torch::sigmoid((1 - p_.beta) * u) + s;
+    v_ = u - r * (threshold_ + torch::sigmoid(m_));
+  } else {
+    v_ = o_.reset == Reset::Zero ? (1 - r) * u : u - r * threshold_;
+  }
+  return s;
+}
+
+torch::Tensor spikeStepsPlain(const torch::Tensor &current, int64_t given, const NeuronParameters &p, int64_t steps, const NeuronOptions &o) {
   std::vector<torch::Tensor> spikes;
   const std::vector<torch::Tensor> currents =
       given == 1 ? std::vector<torch::Tensor>(size_t(steps), current) : current.chunk(steps, 0);
-  torch::Tensor v = torch::zeros_like(currents[0]);
-  for (int64_t t = 0; t < steps; ++t) {
-    const torch::Tensor u = beta * v + currents[size_t(t)];
-    const torch::Tensor s = SpikeFunction::apply(u - o.vThreshold, int64_t(o.surrogate), o.width);
-    const torch::Tensor r = o.detachReset ? s.detach() : s;
-    v = o.reset == Reset::Zero ? (1 - r) * u : u - r * o.vThreshold;
-    spikes.push_back(s);
-  }
+  NeuronStepper stepper(p, o);
+  for (int64_t t = 0; t < steps; ++t)
+    spikes.push_back(stepper.step(currents[size_t(t)]));
   return torch::cat(spikes, 0);
 }
 

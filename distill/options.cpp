@@ -15,7 +15,8 @@ Surrogate surrogateFromName(const std::string &name) {
 
 nlohmann::json neuronToJson(const NeuronOptions &o) {
   static const char *const surrogates[] = {"triangle", "sigmoid", "arctan", "rectangle"};
-  return {{"kind", o.kind}, {"beta", o.beta}, {"v_threshold", o.vThreshold},
+  return {{"kind", o.kind}, {"beta", o.beta}, {"alpha", o.alpha}, {"learn_decay", o.learnDecay},
+          {"learn_threshold", o.learnThreshold}, {"v_threshold", o.vThreshold},
           {"reset", o.reset == Reset::Zero ? "zero" : "subtract"}, {"detach_reset", o.detachReset},
           {"surrogate", surrogates[int(o.surrogate)]}, {"surrogate_width", o.width}};
 }
@@ -23,14 +24,21 @@ nlohmann::json neuronToJson(const NeuronOptions &o) {
 NeuronOptions neuronFromJson(const nlohmann::json &json) {
   NeuronOptions o;
   o.kind = json.at("kind"), o.beta = json.at("beta"), o.vThreshold = json.at("v_threshold");
+  // Models of version 0.1 know the first three kinds only.
+  o.alpha = json.value("alpha", o.alpha), o.learnDecay = json.value("learn_decay", false);
+  o.learnThreshold = json.value("learn_threshold", "none");
   o.reset = resetFromName(json.at("reset")), o.detachReset = json.at("detach_reset");
   o.surrogate = surrogateFromName(json.at("surrogate")), o.width = json.at("surrogate_width");
   return o;
 }
 
+nlohmann::json archOptionsToJson(const ArchOptions &o) {
+  return {{"width", o.width}, {"shortcut", o.shortcut}, {"downsample", o.downsample}, {"stem", o.stem}, {"pool", o.pool}, {"pool_at", o.poolAt}};
+}
+
 nlohmann::json trainToJson(const TrainOptions &o) {
   // What changes the result; where files go and how many threads run does not belong here.
-  return {{"arch", o.arch}, {"epochs", o.epochs}, {"batch", o.batch}, {"limit", o.limit}, {"lr", o.lr}, {"momentum", o.momentum},
+  return {{"arch", o.arch}, {"shape", archOptionsToJson(o.shape)}, {"epochs", o.epochs}, {"batch", o.batch}, {"limit", o.limit}, {"lr", o.lr}, {"momentum", o.momentum},
           {"weight_decay", o.weightDecay}, {"warmup", o.warmup}, {"optimizer", o.optimizer}, {"schedule", o.schedule},
           {"augment", o.augment}, {"label_smoothing", o.labelSmoothing}, {"seed", o.seed}, {"workers", o.workers}, {"bf16", o.bfloat16}};
 }

@@ -13,13 +13,24 @@ enum class Reset { Zero, Subtract };
 enum class Surrogate { Triangle, Sigmoid, Arctan, Rectangle };
 
 struct NeuronOptions {
-  std::string kind = "lif"; // lif, if, plif
-  double beta = 0.5;        // PLIF: where it starts
+  std::string kind = "lif"; // lif, if, plif, cuba, clif
+  double beta = 0.5;        // learned: where it starts
+  double alpha = 0.5;       // cuba: its current's decay
+  bool learnDecay = false;  // beta (and alpha), one a layer; plif is lif with it
+  std::string learnThreshold = "none"; // none | layer | channel
   double vThreshold = 1.0;
   Reset reset = Reset::Zero;
   bool detachReset = false; // true: no gradient through the reset's s[t]
   Surrogate surrogate = Surrogate::Triangle;
   double width = 1.0;
+  bool learnsDecay() const { return learnDecay || kind == "plif"; }
+};
+
+/// Changes to an architecture's recipe (arch_recipe.h); empty: as the recipe says.
+struct ArchOptions {
+  double width = 1;
+  std::string shortcut, downsample, stem, pool, poolAt;
+  bool any() const { return width != 1 || !(shortcut + downsample + stem + pool + poolAt).empty(); }
 };
 
 struct LossOptions {
@@ -47,6 +58,7 @@ struct LossOptions {
 struct TrainOptions {
   std::string data, out;
   std::string arch; // empty: cnn-small, or the teacher's own for a student
+  ArchOptions shape;
   int64_t epochs = 10, batch = 128, limit = 0;
   double lr = 1e-3, momentum = 0.9, weightDecay = 5e-4, warmup = 0.1; // warmup: share of all steps
   std::string optimizer = "adamw", schedule = "cosine", augment = "none";
@@ -70,6 +82,7 @@ nlohmann::json neuronToJson(const NeuronOptions &);
 NeuronOptions neuronFromJson(const nlohmann::json &);
 Reset resetFromName(const std::string &);
 Surrogate surrogateFromName(const std::string &);
+nlohmann::json archOptionsToJson(const ArchOptions &);
 nlohmann::json trainToJson(const TrainOptions &);
 nlohmann::json studentToJson(const StudentOptions &);
 

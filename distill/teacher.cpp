@@ -1,4 +1,5 @@
 #include "distill/teacher.h"
+#include "distill/arch_recipe.h"
 #include "distill/safetensors.h"
 
 #include <fmt/format.h>
@@ -97,20 +98,9 @@ private:
 
 /// ResNet-(6n+2): widths 16, 32, 64, a ReLU after each sum, option-A shortcuts.
 nlohmann::json cifarResnet(int64_t blocks, int64_t classes) {
-  auto nodes = nlohmann::json::array({{{"name", "conv1"}, {"conv", {16, 3, 1, 1}}}});
-  std::string before = "conv1";
-  for (int stage = 1; stage <= 3; ++stage)
-    for (int64_t block = 0; block < blocks; ++block) {
-      const int64_t width = 8 << stage, stride = stage > 1 && block == 0 ? 2 : 1;
-      const std::string at = fmt::format("layer{}.{}", stage, block);
-      nodes.push_back({{"name", at + ".conv1"}, {"conv", {width, 3, stride, 1}}});
-      nodes.push_back({{"name", at + ".conv2"}, {"conv", {width, 3, 1, 1}},
-                       {"shortcut", {{"name", at + ".shortcut"}, {"from", before}, {"identity", {width, stride}}}}});
-      before = at + ".conv2";
-    }
-  nodes.push_back({{"name", "pool"}, {"avgpool", 8}});
-  nodes.push_back({{"name", "linear"}, {"linear", 0}, {"readout", true}});
-  return {{"name", fmt::format("resnet{}", 6 * blocks + 2)}, {"input", {3, 32, 32}}, {"classes", classes}, {"nodes", nodes}};
+  const nlohmann::json recipe = {{"resnet", {{"blocks", {blocks, blocks, blocks}}, {"widths", {16, 32, 64}}, {"downsample", "pad"}, {"head", "linear"}}}};
+  return {{"name", fmt::format("resnet{}", 6 * blocks + 2)}, {"input", {3, 32, 32}}, {"classes", classes}, {"nodes", recipeNodes(recipe)},
+          {"recipe", recipe}};
 }
 
 /// conv1 -> bn1, layer1.0.conv2 -> layer1.0.bn2
