@@ -131,6 +131,15 @@ std::string studentOnnx(const Model &source) {
   const Network &network = *source.network;
   const Arch &arch = network.arch;
   const NeuronOptions &neuron = *network.neuron;
+  if (neuron.kind == "cuba" || neuron.kind == "clif" || neuron.learnThreshold != "none")
+    throw std::runtime_error(fmt::format("neurons of kind {} with {} thresholds learned cannot be exported yet", neuron.kind, neuron.learnThreshold));
+  for (const Node &node : arch.nodes) {
+    bool plain = !node.recurrent && node.kind != Node::Kind::Sum && node.pool.size > 0 && node.pool.pad == 0;
+    for (const Synapse &s : node.synapses)
+      plain = plain && s.groups == 1 && !s.pool && s.gain == 1 && !(s.identity && s.name == node.name);
+    if (!plain)
+      throw std::runtime_error(fmt::format("{} cannot be exported yet", node.name));
+  }
   const bool leaky = neuron.kind != "if";
   const std::string function = fmt::format("{}_{}", leaky ? "LIF" : "IF", neuron.reset == Reset::Zero ? "zero" : "subtract");
 

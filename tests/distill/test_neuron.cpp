@@ -56,7 +56,7 @@ TEST(Neuron, FusedEqualsPlain) {
               if (o.kind == "cuba")
                 expectClose(fused.alpha, plain.alpha, "alpha");
               EXPECT_GT(fused.spikes.mean().item<double>(), 0.05);
-              EXPECT_GT(fused.threshold.abs().max().item<double>(), 0.1);
+              EXPECT_GT(fused.threshold.abs().max().item<double>(), 1e-3);
             }
 }
 
