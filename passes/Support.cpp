@@ -102,6 +102,15 @@ void keepLocations(Operation *op, Operation *folded) {
   op->setLoc(FusedLoc::get(op->getContext(), {op->getLoc(), folded->getLoc()}));
 }
 
+std::optional<Recorded> getRecorded(Operation *op) {
+  auto attr = op->getAttrOfType<DictionaryAttr>("snn.quantized");
+  if (!attr) return std::nullopt;
+  auto bits = attr.getAs<IntegerAttr>("weight_bits");
+  auto unit = attr.getAs<DenseF32ArrayAttr>("unit");
+  if (!bits || bits.getInt() < 2 || bits.getInt() > 8 || !unit || unit.empty()) return std::nullopt;
+  return Recorded{int(bits.getInt()), SmallVector<float>(unit.asArrayRef())};
+}
+
 void tidy(NetworkOp network) {
   SmallVector<Operation *> order = executionOrder(network);
   for (Operation *op : llvm::reverse(order)) {

@@ -52,6 +52,13 @@ mlir::FailureOr<mlir::Value> makeIdentity(mlir::OpBuilder &builder, mlir::Locati
 /// Both places, the first one naming the operation.
 void keepLocations(mlir::Operation *op, mlir::Operation *folded);
 
+/// What a neuron or read-out carries when its file was trained in integers: `snn.quantized = {weight_bits, unit}`.
+struct Recorded {
+  int weightBits;
+  llvm::SmallVector<float> unit; ///< one a channel, or one for all
+};
+std::optional<Recorded> getRecorded(mlir::Operation *op);
+
 /// Removes operations whose results nobody uses, and orders the rest as they execute.
 void tidy(snn::NetworkOp network);
 

@@ -17,7 +17,7 @@ struct CalibrationData {
 };
 
 struct CompileOptions {
-  int weightBits = 8;   ///< 2..8, symmetric: -(2^(b-1)-1) .. 2^(b-1)-1
+  int weightBits = 0;   ///< 2..8, symmetric: -(2^(b-1)-1) .. 2^(b-1)-1; 0: those the model was trained with, or 8
   int stateBits = 0;    ///< 16, 24, or 0: chosen from calibration or proof
   std::shared_ptr<const CalibrationData> calibration; ///< null: none given
 };

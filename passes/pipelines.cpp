@@ -33,7 +33,7 @@ void lasnn::buildIntegerPipeline(OpPassManager &manager, const CompileOptions &o
 
 namespace {
 struct IntegerPipelineOptions : PassPipelineOptions<IntegerPipelineOptions> {
-  Option<int> weightBits{*this, "weight-bits", llvm::cl::desc("bits of a weight, 2 to 8"), llvm::cl::init(8)};
+  Option<int> weightBits{*this, "weight-bits", llvm::cl::desc("bits of a weight, 2 to 8; 0: as trained, or 8"), llvm::cl::init(0)};
   Option<int> stateBits{*this, "state-bits", llvm::cl::desc("bits of a membrane, 16 or 24; 0: chosen"), llvm::cl::init(0)};
 };
 } // namespace

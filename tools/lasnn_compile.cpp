@@ -2,6 +2,7 @@
 #include "backends/backend.h"
 #include "frontend/data/data.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/Support.h"
 #include "passes/passes.h"
 #include "tools/common/cli.h"
 #include "tools/common/model.h"
@@ -11,6 +12,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <set>
 
 using namespace lasnn;
 using namespace lasnn::tools;
@@ -18,7 +20,7 @@ using namespace lasnn::tools;
 namespace {
 
 struct Options {
-  std::string model, output, target = "x86", weights = "int8", calib, report, emit;
+  std::string model, output, target = "x86", weights, calib, report, emit;
   size_t calibLimit = 512;
   int stateBits = 0;
   bool check = false, convert = false, json = false, timing = false, printAfterAll = false;
@@ -38,8 +40,8 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("-o,--output", o.output, "artefact to write; - is stdout");
   app.add_option("--target", o.target, "one of: " + targetNames());
   app.add_option("--timesteps", o.import.timesteps, "T; overrides the model's own");
-  app.add_option("--weights", o.weights, "width of the weights")
-      ->check(CLI::IsMember({"int8", "int7", "int6", "int5", "int4", "int3", "int2"}));
+  app.add_option("--weights", o.weights, "width of the weights (ternary is int2); default: what the model was trained with, or int8")
+      ->check(CLI::IsMember({"int8", "int7", "int6", "int5", "int4", "int3", "int2", "ternary"}));
   app.add_option("--state-bits", o.stateBits, "width of the membrane; 0: chosen from calibration or proof")
       ->check(CLI::IsMember({0, 16, 24}));
   app.add_option("--calib", o.calib, "calibration data as SET:DIR, train split; SET: " + data::knownSets());
@@ -68,6 +70,17 @@ llvm::Expected<std::shared_ptr<CalibrationData>> loadCalibration(const Options &
   calibration->description = fmt::format("{} train, first {} images", set->name, set->count);
   for (size_t i = 0; i < set->count; ++i) calibration->samples.emplace_back(set->image(i), set->image(i) + set->imageBytes());
   return calibration;
+}
+
+/// What --weights means when it is not given: the widths that the model was trained with, "int4", or "int4+int8"; else int8.
+std::string ownWeights(snn::NetworkOp network) {
+  std::set<int> widths;
+  network.walk([&](mlir::Operation *op) {
+    if (auto recorded = getRecorded(op)) widths.insert(recorded->weightBits);
+  });
+  std::string text;
+  for (int width : widths) text += fmt::format("{}int{}", text.empty() ? "" : "+", width);
+  return text.empty() ? "int8" : text;
 }
 
 std::string print(mlir::ModuleOp module) {
@@ -110,6 +123,7 @@ int main(int argc, char **argv) {
   if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
   if (!o.mean.empty()) o.import.mean = o.mean;
   if (!o.std.empty()) o.import.std = o.std;
+  if (o.weights == "ternary") o.weights = "int2";
   if (!o.readout.empty()) o.import.readout = snn::symbolizeReadoutMode(o.readout);
   if (!o.encoding.empty()) o.import.encoding = snn::symbolizeEncoding(o.encoding);
 
@@ -120,11 +134,13 @@ int main(int argc, char **argv) {
   if (model->kind == Model::Kind::Lasnn) return fail(tool, fmt::format("'{}' is an artefact already, expected a source model", o.model));
 
   std::string shown;
+  const int weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
+  if (o.weights.empty()) o.weights = ownWeights(model->network);
   if (!model->network.isInteger()) {
     if (!runPasses(*context, *model->module, o, buildFloatPipeline)) return fail(tool, "the network was refused; nothing was written");
     if (o.emit == "snn") shown = print(*model->module);
     CompileOptions compile;
-    compile.weightBits = o.weights.back() - '0';
+    compile.weightBits = weightBits;
     compile.stateBits = o.stateBits;
     if (!o.calib.empty() && shown.empty()) {
       auto calibration = loadCalibration(o);

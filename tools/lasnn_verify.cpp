@@ -214,7 +214,7 @@ int main(int argc, char **argv) {
   }
   if (targets.empty()) {
     Model target;
-    target.path = "compiled in memory, x86 int8";
+    target.path = "compiled in memory for x86";
     target.module = fused->clone();
     target.network = *target.module->getOps<snn::NetworkOp>().begin();
     if (!runPasses(*target.module, [](mlir::OpPassManager &m) { buildIntegerPipeline(m, CompileOptions{}); }))

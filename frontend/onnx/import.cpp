@@ -35,6 +35,7 @@ public:
     for (int index : orderNodes()) convert(index);
     foldBiasAdds(import);
     finish();
+    recordTrained();
     dropUnused();
     if (import.failed || failed(verify(*module))) return failure();
     return std::move(module);
@@ -497,6 +498,30 @@ private:
     }
     for (const std::string &layer : *settings.layers)
       if (!found.contains(layer)) error("O12") << "metadata lasnn.layers names " << quoted(layer) << ", expected the name of a neuron's node";
+  }
+
+  /// Units and widths of a network that was trained in integers go to its neurons and read-outs; snn-quantize takes them.
+  void recordTrained() {
+    if (settings.trained.empty() || import.failed) return;
+    llvm::StringMap<Operation *> ends;
+    for (Operation &op : network.getBody().front()) {
+      if (snn::getNeuron(&op)) ends[snn::nameOf(&op)] = &op;
+      else if (auto output = dyn_cast<snn::OutputOp>(op)) ends[output.getName()] = output.getValue().getDefiningOp();
+    }
+    OpBuilder &b = import.builder;
+    for (const auto &[layer, trained] : settings.trained) {
+      auto at = ends.find(layer);
+      if (at == ends.end()) {
+        error("O12") << "metadata lasnn.unit." << StringRef(layer).take_front(60) << " names no neuron's node and no output that is read, expected one";
+        continue;
+      }
+      Operation *end = at->second;
+      int64_t size = snn::channels(end->getOperand(0)), given = int64_t(trained.unit.size());
+      if (given != 1 && given != size)
+        error("O12") << "metadata lasnn.unit." << layer << " has " << given << " entries, expected 1 or " << size << ", one a channel";
+      end->setAttr("snn.quantized", b.getDictionaryAttr({b.getNamedAttr("unit", b.getDenseF32ArrayAttr(trained.unit)),
+                                                         b.getNamedAttr("weight_bits", b.getI64IntegerAttr(trained.weightBits))}));
+    }
   }
 
   /// Results that nothing uses: they compute nothing that can be seen.

@@ -10,6 +10,8 @@ using namespace mlir;
 namespace lasnn::onnx_import {
 namespace {
 
+constexpr StringRef weightsKey = "lasnn.weights", unitKey = "lasnn.unit.";
+
 /// All of the text is one number.
 template <typename T> bool parseNumber(StringRef text, T &value) {
   text = text.trim();
@@ -45,6 +47,35 @@ struct Reader {
   }
 };
 
+/// lasnn.weights (all layers), lasnn.weights.LAYER (that one) and lasnn.unit.LAYER. A layer without a unit leaves the
+/// choice to the compiler.
+void readTrained(Reader &reader, Settings &settings) {
+  auto bitsOf = [&](StringRef key) {
+    int bits = 0;
+    StringRef word = reader.entries[key];
+    if (word.consume_front("int") && parseNumber(word, bits) && bits >= 2 && bits <= 8) return bits;
+    reader.refuse(key, "int2 to int8");
+    return 8;
+  };
+  std::optional<int> all;
+  if (reader.entries.contains(weightsKey)) all = bitsOf(weightsKey);
+  for (StringRef key : reader.entries.keys()) {
+    if (key.starts_with(unitKey)) {
+      std::string layer = key.drop_front(unitKey.size()).str(), own = weightsKey.str() + "." + layer;
+      Trained &trained = settings.trained[layer];
+      trained.unit = reader.list(key);
+      if (trained.unit.empty() || !llvm::all_of(trained.unit, [](float u) { return u > 0; }))
+        reader.refuse(key, "positive numbers with commas between, one a channel or one for all");
+      if (reader.entries.contains(own)) trained.weightBits = bitsOf(own);
+      else if (all) trained.weightBits = *all;
+      else reader.refuse(key, "lasnn.weights beside it");
+    } else if (key.starts_with(weightsKey) && key != weightsKey) {
+      std::string unit = unitKey.str() + key.drop_front(weightsKey.size() + 1).str();
+      if (!reader.entries.contains(unit)) reader.refuse(key, unit + " beside it");
+    }
+  }
+}
+
 } // namespace
 
 Settings readSettings(Import &import, Location file, const ImportOptions &options) {
@@ -55,7 +86,8 @@ Settings readSettings(Import &import, Location file, const ImportOptions &option
       import.error(file, "O12") << "metadata " << quoted(entry.key()) << " is given twice, expected it once";
     static const StringRef known[] = {"lasnn.timesteps", "lasnn.encoding", "lasnn.readout", "lasnn.mean", "lasnn.std",
                                       "lasnn.layers", "lasnn.source", "lasnn.max_count"};
-    if (!llvm::is_contained(known, StringRef(entry.key())))
+    StringRef key = entry.key();
+    if (!llvm::is_contained(known, key) && !key.starts_with(weightsKey) && !key.starts_with(unitKey))
       import.warning(file, "O12") << "metadata " << quoted(entry.key()) << " is not known and ignored";
   }
   auto has = [&](StringRef key) { return reader.entries.contains(key); };
@@ -92,6 +124,7 @@ Settings readSettings(Import &import, Location file, const ImportOptions &option
   for (float value : settings.std)
     if (!std::isfinite(value) || !(value > 0)) import.error(file, "E1") << "a std is " << value << ", expected a finite value above 0";
 
+  readTrained(reader, settings);
   if (has("lasnn.layers")) {
     settings.layers.emplace();
     SmallVector<StringRef> words;

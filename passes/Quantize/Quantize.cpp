@@ -1,8 +1,7 @@
+#include "ir/integer_form.h"
 #include "passes/Bounds.h"
 
 #include "llvm/Support/FormatVariadic.h"
-
-#include <cmath>
 
 using namespace mlir;
 using namespace lasnn::snn;
@@ -14,39 +13,39 @@ namespace lasnn {
 
 namespace {
 using lasnn::problem;
+namespace form = lasnn::integer_form;
 
 constexpr double calibrationMargin = 1.25; // what unseen samples may exceed the calibrated membrane by
-
-double rne(double x) { return std::nearbyint(x); } // the default rounding mode: half to even
-
-/// x/u, with a quotient that is a whole number but for rounding made whole: floor and ceil must not fall off it.
-double quotient(double x, double u) {
-  double q = x / u, whole = std::rint(q);
-  return std::fabs(q - whole) <= 1e-9 * std::fabs(q) ? whole : q;
-}
-
-int32_t toI32(double x) { return int32_t(std::clamp(x, double(INT32_MIN), double(INT32_MAX))); }
 
 RankedTensorType withElement(Value value, Type element) { return RankedTensorType::get(tensorType(value).getShape(), element); }
 
 /// One layer on its way to integer form.
 class LayerQuantizer {
 public:
+  /// `weightBits` 0: those of `snn.quantized`, or 8.
   LayerQuantizer(LayerOp layer, double inputScale, int weightBits, int stateBits, int64_t timesteps)
-      : layer(layer), builder(layer.getContext()), inputScale(inputScale), most((1 << (weightBits - 1)) - 1),
-        hi(double((int64_t(1) << ((stateBits ? stateBits : 24) - 1)) - 1)), bits(stateBits ? stateBits : 24), timesteps(timesteps) {
+      : layer(layer), builder(layer.getContext()), inputScale(inputScale), bits(stateBits ? stateBits : 24), timesteps(timesteps) {
     Block &body = layer.getBody().front();
     end = cast<YieldOp>(body.back()).getValue().getDefiningOp();
     neuron = getNeuron(end);
     size = channels(end->getOperand(0));
+    recorded = lasnn::getRecorded(end);
+    if (recorded && weightBits && weightBits != recorded->weightBits) {
+      emitWarning(layer.getLoc()) << "'" << layer.getName() << "' was trained with weights of " << recorded->weightBits << " bits, and " << weightBits
+                                  << " are asked for: its units are chosen anew, so that predictions may differ from the trainer's";
+      recorded.reset();
+    }
+    most = form::mostOf(weightBits ? weightBits : recorded ? recorded->weightBits : 8);
   }
 
-  void run() {
+  LogicalResult run() {
+    if (end->hasAttr("snn.quantized") && !lasnn::getRecorded(end))
+      return problem(end) << "snn.quantized is not understood, expected {weight_bits = 2 to 8 : i64, unit = array<f32: one a channel, or one for all>}";
     Block &body = layer.getBody().front();
     for (auto [argument, operand] : llvm::zip(body.getArguments(), layer.getInputs())) argument.setType(operand.getType());
     for (auto flatten : body.getOps<FlattenOp>()) // of signals: what the synapse behind takes has to be known for its unit
       flatten.getResult().setType(withElement(flatten.getResult(), tensorType(flatten.getInput()).getElementType()));
-    chooseUnits();
+    if (failed(chooseUnits())) return failure();
     for (Operation &op : body) {
       if (auto conv = dyn_cast<Conv2DOp>(op)) quantizeSynapse(conv);
       else if (auto linear = dyn_cast<LinearOp>(op)) quantizeSynapse(linear);
@@ -55,9 +54,13 @@ public:
     if (neuron) quantizeNeuron();
     else quantizeReadout(cast<ReadoutOp>(end));
     layer.getResult().setType(cast<RankedTensorType>(end->getResult(0).getType()));
+    end->removeAttr("snn.quantized");
+    return success();
   }
 
   ArrayRef<double> units() const { return unit; }
+  /// The units are the trainer's: what was measured by calibration has no say.
+  bool isRecorded() const { return recorded.has_value(); }
 
 private:
   double scaleOf(Value input) const { return tensorType(input).getElementType().isUnsignedInteger(8) ? 1.0 : inputScale; }
@@ -68,58 +71,68 @@ private:
     return values;
   }
 
-  /// unit[c], and `needs[c]`: the largest magnitude that has to be held, in float.
-  void chooseUnits() {
-    unit.assign(size, 0.0);
-    SmallVector<double> needs(size, 0.0);
+  /// unit[c]: recorded by the trainer, or chosen from the weights and constants.
+  LogicalResult chooseUnits() {
+    std::vector<double> asked(size, 0.0), needs(size, 0.0);
     bool shared = !neuron;
     auto measure = [&](auto op) {
       int64_t k = channels(op.getResult());
       auto weight = floatValues(op.getWeight());
       size_t count = weight.size() / k;
-      double scale = scaleOf(operandOf(op)) / most;
+      double scale = scaleOf(operandOf(op));
       if (k != size) shared = true; // a flatten between this synapse and the neuron
       for (size_t i = 0; i < weight.size(); ++i) {
-        double &u = unit[k == size ? i / count : 0];
-        u = std::max(u, std::fabs(double(weight[i])) * scale);
+        double &u = asked[k == size ? i / count : 0];
+        u = std::max(u, form::weightNeed(weight[i], scale, most));
       }
       if (!op.getBias()) return;
-      for (auto [c, b] : llvm::enumerate(floatValues(*op.getBias()))) needs[k == size ? c : 0] += std::fabs(double(b)) * 2;
+      for (auto [c, b] : llvm::enumerate(floatValues(*op.getBias()))) needs[k == size ? c : 0] += form::biasNeed(b);
     };
     for (Operation &op : layer.getBody().front()) {
       if (auto conv = dyn_cast<Conv2DOp>(op)) measure(conv);
       else if (auto linear = dyn_cast<LinearOp>(op)) measure(linear);
     }
+    double limit = neuron ? form::membraneLimit(bits) : form::readoutLimit(timesteps);
     if (neuron) {
       auto threshold = perChannel(neuron.vThreshold), rho = perChannel(neuron.rho), reset = perChannel(neuron.vReset);
       double vMin = neuron.vMin ? cast<FloatAttr>(neuron.vMin).getValueAsDouble() : 0;
       if (vMin != 0) shared = true;
-      for (int64_t c = 0; c < size; ++c) // twice the threshold: the membrane has to pass above it
-        needs[c] = std::max({needs[c], 2 * std::fabs(threshold[c]), rho[c], std::fabs(reset[c]), -vMin});
-      if (auto calibrated = end->getAttrOfType<DictionaryAttr>("snn.calibrated"))
+      for (int64_t c = 0; c < size; ++c) needs[c] = std::max(needs[c], form::neuronNeed(threshold[c], rho[c], reset[c], vMin));
+      auto calibrated = end->getAttrOfType<DictionaryAttr>("snn.calibrated");
+      if (calibrated && !recorded)
         for (auto [c, v] : llvm::enumerate(calibrated.getAs<DenseF32ArrayAttr>("max_abs_v").asArrayRef()))
           if (int64_t(c) < size) needs[c] = std::max(needs[c], double(v) * calibrationMargin);
-    } else { // half of i32 for all steps: K2 with room for what is not the bias
-      hi = double(1 << 30) / double(timesteps);
     }
-    if (shared) {
-      unit.assign(size, *llvm::max_element(unit));
-      needs.assign(size, *llvm::max_element(needs));
-    }
-    int64_t grown = 0, example = 0;
-    double before = 0;
+    if (recorded) return takeRecorded(needs, limit, shared);
+    form::Units chosen = form::chooseUnits(asked, needs, limit, shared);
+    unit.assign(chosen.unit.begin(), chosen.unit.end());
+    if (chosen.grown)
+      emitRemark(layer.getLoc()) << "'" << layer.getName() << "': " << chosen.grown << " of " << size
+                         << " channels take a larger unit than their weights ask for, since their constants would leave " << bits
+                         << " bits; channel " << chosen.example << ": "
+                         << llvm::formatv("{0:E3} in place of {1:E3}", unit[chosen.example], chosen.before).str();
+    return success();
+  }
+
+  /// The trainer's units, which have to fit this layer.
+  LogicalResult takeRecorded(ArrayRef<double> needs, double limit, bool shared) {
+    ArrayRef<float> given = recorded->unit;
+    auto refuse = [&] { return std::move(problem(end) << "snn.quantized: "); };
+    if (int64_t(given.size()) != size && given.size() != 1)
+      return refuse() << given.size() << " units for " << size << " channels, expected one a channel, or one for all";
+    for (int64_t c = 0; c < size; ++c) unit.push_back(given[given.size() == 1 ? 0 : c]);
     for (int64_t c = 0; c < size; ++c) {
-      double least = needs[c] / hi;
-      if (unit[c] == 0) unit[c] = needs[c] > 0 ? needs[c] / std::min(hi, 8192.0) : 1.0; // no weights: only constants
-      else if (unit[c] < least) {
-        if (grown++ == 0) example = c, before = unit[c];
-        unit[c] = least;
+      if (!(std::isfinite(unit[c]) && unit[c] > 0)) return refuse() << "the unit of channel " << c << " is " << unit[c] << ", expected a positive number";
+      if (shared && unit[c] != unit[0])
+        return refuse() << "channel " << c << " has unit " << unit[c] << ", channel 0 " << unit[0] << ", expected one for all channels of this layer";
+      if (unit[c] * limit * (1 + 1e-6) < needs[c]) {
+        InFlightDiagnostic report = refuse();
+        report << "the unit of channel " << c << " is " << unit[c] << ", and its constants need at least " << needs[c] / limit << " to fit " << bits << " bits";
+        report.attachNote() << "leave --state-bits out, or ask for another width of weights, which chooses units anew";
+        return report;
       }
     }
-    if (grown)
-      emitRemark(layer.getLoc()) << "'" << layer.getName() << "': " << grown << " of " << size
-                         << " channels take a larger unit than their weights ask for, since their constants would leave " << bits
-                         << " bits; channel " << example << ": " << llvm::formatv("{0:E3} in place of {1:E3}", unit[example], before).str();
+    return success();
   }
 
   template <typename SynapseOp> static Value operandOf(SynapseOp op) { return op.getInput(); }
@@ -131,20 +144,20 @@ private:
     double scale = scaleOf(op.getInput());
     std::vector<int8_t> quantized(weight.size());
     for (size_t i = 0; i < weight.size(); ++i)
-      quantized[i] = int8_t(std::clamp(rne(weight[i] * scale / unit[k == size ? i / count : 0]), double(-most), double(most)));
+      quantized[i] = form::weight(weight[i], scale, unit[k == size ? i / count : 0], most);
     op.setWeightAttr(lasnn::i8Attr(op.getContext(), op.getWeight().getShapedType().getShape(), quantized));
     if (op.getBias()) {
       SmallVector<int32_t> bias;
-      for (auto [c, b] : llvm::enumerate(floatValues(*op.getBias()))) bias.push_back(toI32(rne(b / unit[k == size ? c : 0])));
+      for (auto [c, b] : llvm::enumerate(floatValues(*op.getBias()))) bias.push_back(form::constant(b, unit[k == size ? c : 0]));
       op.setBiasAttr(lasnn::i32Attr(op.getContext(), {k}, bias));
     }
     op.getResult().setType(withElement(op.getResult(), builder.getI32Type()));
   }
 
   /// [C], or [1] when all channels agree.
-  DenseElementsAttr constants(llvm::function_ref<double(int64_t)> of) {
+  DenseElementsAttr constants(llvm::function_ref<int32_t(int64_t)> of) {
     SmallVector<int32_t> values;
-    for (int64_t c = 0; c < size; ++c) values.push_back(toI32(of(c)));
+    for (int64_t c = 0; c < size; ++c) values.push_back(of(c));
     if (llvm::all_equal(values)) values.resize(1);
     return lasnn::i32Attr(builder.getContext(), {int64_t(values.size())}, values);
   }
@@ -153,19 +166,16 @@ private:
     auto threshold = perChannel(neuron.vThreshold), reset = perChannel(neuron.vReset);
     auto rho = neuron.rho ? perChannel(neuron.rho) : threshold; // N11
     bool ge = neuron.compare == Compare::Ge;
-    end->setAttr("v_threshold", constants([&](int64_t c) {
-      double q = quotient(threshold[c], unit[c]);
-      return ge ? std::ceil(q) - 1 : std::floor(q);
-    }));
+    end->setAttr("v_threshold", constants([&](int64_t c) { return form::threshold(threshold[c], unit[c], ge); }));
     end->setAttr("compare", CompareAttr::get(builder.getContext(), Compare::Gt));
     if (neuron.reset == Reset::Subtract) // N12: several spikes need distinct thresholds
-      end->setAttr("rho", constants([&](int64_t c) { return std::max(rne(rho[c] / unit[c]), neuron.sMax > 1 ? 1.0 : 0.0); }));
-    if (neuron.vReset) end->setAttr("v_reset", constants([&](int64_t c) { return rne(reset[c] / unit[c]); }));
+      end->setAttr("rho", constants([&](int64_t c) { return std::max(form::constant(rho[c], unit[c]), neuron.sMax > 1 ? 1 : 0); }));
+    if (neuron.vReset) end->setAttr("v_reset", constants([&](int64_t c) { return form::constant(reset[c], unit[c]); }));
     if (neuron.vMin)
-      end->setAttr("v_min", builder.getI32IntegerAttr(toI32(rne(cast<FloatAttr>(neuron.vMin).getValueAsDouble() / unit[0]))));
+      end->setAttr("v_min", builder.getI32IntegerAttr(form::constant(cast<FloatAttr>(neuron.vMin).getValueAsDouble(), unit[0])));
     if (neuron.beta) {
       end->removeAttr("beta");
-      end->setAttr("decay", builder.getI32IntegerAttr(toI32(rne(4096.0 * (1.0 - neuron.beta.getValueAsDouble())))));
+      end->setAttr("decay", builder.getI32IntegerAttr(form::decay(neuron.beta.getValueAsDouble())));
     }
     end->setAttr("state_bits", builder.getI64IntegerAttr(bits));
     end->getResult(0).setType(withElement(end->getResult(0), builder.getIntegerType(8, /*isSigned=*/false)));
@@ -182,38 +192,33 @@ private:
   Builder builder;
   double inputScale;
   int most;
-  double hi;
   int bits;
   int64_t timesteps;
   Operation *end;
   NeuronView neuron;
   int64_t size;
   SmallVector<double> unit;
+  std::optional<lasnn::Recorded> recorded;
 };
 
 /// E2: the table of a direct encoding; returns what one unit is worth.
 double quantizeEncode(EncodeOp encode) {
   Builder builder(encode.getContext());
   int64_t c = channels(encode.getInput());
-  SmallVector<float> values;
-  for (int64_t i = 0; i < c; ++i)
-    for (int p = 0; p < 256; ++p)
-      values.push_back((float(p) / 255.f - (encode.getMean() ? (*encode.getMean())[i] : 0.f)) / (encode.getStd() ? (*encode.getStd())[i] : 1.f));
-  double most = 0;
-  for (float value : values) most = std::max(most, std::fabs(double(value)));
-  float scale = float(most / 127);
-  SmallVector<int8_t> table;
-  for (float value : values) table.push_back(int8_t(std::clamp(rne(value / double(scale)), -127.0, 127.0)));
-  encode.setTableAttr(lasnn::i8Attr(encode.getContext(), {c, 256}, table));
-  encode.setScaleAttr(builder.getF32FloatAttr(scale));
+  std::vector<float> mean(c, 0.f), std(c, 1.f);
+  if (encode.getMean()) mean.assign(encode.getMean()->begin(), encode.getMean()->end());
+  if (encode.getStd()) std.assign(encode.getStd()->begin(), encode.getStd()->end());
+  form::InputTable made = form::inputTable(mean, std);
+  encode.setTableAttr(lasnn::i8Attr(encode.getContext(), {c, 256}, made.table));
+  encode.setScaleAttr(builder.getF32FloatAttr(made.scale));
   encode.removeMeanAttr();
   encode.removeStdAttr();
   encode.getResult().setType(withElement(encode.getResult(), builder.getI8Type()));
-  return scale;
+  return made.scale;
 }
 
-/// True when no membrane of the layer clips at 16 bits: proved by N2..N6, or measured.
-bool holds16(LayerOp layer, ArrayRef<lasnn::CurrentRange> currents, ArrayRef<double> units, int64_t timesteps) {
+/// True when no membrane of the layer clips at 16 bits: proved by N2..N6, or (unless `proofOnly`) measured.
+bool holds16(LayerOp layer, ArrayRef<lasnn::CurrentRange> currents, ArrayRef<double> units, bool proofOnly, int64_t timesteps) {
   Operation *end = cast<YieldOp>(layer.getBody().front().back()).getValue().getDefiningOp();
   NeuronView neuron = getNeuron(end);
   int64_t size = channels(neuron.input);
@@ -225,7 +230,7 @@ bool holds16(LayerOp layer, ArrayRef<lasnn::CurrentRange> currents, ArrayRef<dou
   double steps = decay ? std::min<double>(timesteps, 4096.0 / decay) : double(timesteps); // sum of the leak's powers
   auto calibrated = end->getAttrOfType<DictionaryAttr>("snn.calibrated");
   ArrayRef<float> measured;
-  if (calibrated) measured = calibrated.getAs<DenseF32ArrayAttr>("max_abs_v").asArrayRef();
+  if (calibrated && !proofOnly) measured = calibrated.getAs<DenseF32ArrayAttr>("max_abs_v").asArrayRef();
   for (int64_t c = 0; c < size; ++c) {
     auto [lo, hi] = currents[c].value;
     if (lo < INT16_MIN || hi > INT16_MAX) return false;
@@ -250,7 +255,8 @@ struct Quantize : lasnn::impl::QuantizeBase<Quantize> {
   bool checkInput(NetworkOp network) {
     bool broken = false;
     auto refuse = [&](Operation *op) { broken = true; return problem(op); };
-    if (weightBits < 2 || weightBits > 8) refuse(network) << "weight-bits is " << int(weightBits) << ", expected 2 to 8";
+    if (weightBits != 0 && (weightBits < 2 || weightBits > 8))
+      refuse(network) << "weight-bits is " << int(weightBits) << ", expected 2 to 8, or 0 for the model's own";
     if (stateBits != 0 && stateBits != 16 && stateBits != 24) refuse(network) << "state-bits is " << int(stateBits) << ", expected 16, 24, or 0 for a choice";
     if (network.isInteger()) {
       refuse(network) << "the network is in integer form already, expected float";
@@ -272,14 +278,16 @@ struct Quantize : lasnn::impl::QuantizeBase<Quantize> {
     int64_t timesteps = int64_t(network.getTimesteps());
     double inputScale = 1;
     llvm::DenseMap<Operation *, SmallVector<double>> units;
+    llvm::DenseSet<Operation *> asTrained;
     for (Operation *op : executionOrder(network)) {
       if (auto encode = dyn_cast<EncodeOp>(op)) {
         if (encode.getEncoding() == Encoding::Direct) inputScale = quantizeEncode(encode);
         else encode.getResult().setType(cast<RankedTensorType>(encode.getInput().getType()));
       } else if (auto layer = dyn_cast<LayerOp>(op)) {
         LayerQuantizer quantizer(layer, inputScale, weightBits, stateBits, timesteps);
-        quantizer.run();
+        if (failed(quantizer.run())) return signalPassFailure();
         units[op] = SmallVector<double>(quantizer.units());
+        if (quantizer.isRecorded()) asTrained.insert(op);
       } else if (!isa<InputOp, OutputOp>(op)) {
         op->getResult(0).setType(withElement(op->getResult(0), tensorType(op->getOperand(0)).getElementType()));
       }
@@ -288,7 +296,7 @@ struct Quantize : lasnn::impl::QuantizeBase<Quantize> {
     for (auto layer : network.getOps<LayerOp>()) {
       Operation *end = cast<YieldOp>(layer.getBody().front().back()).getValue().getDefiningOp();
       if (!getNeuron(end)) continue;
-      if (stateBits == 0 && holds16(layer, bounds.ofLayer(layer), units[layer], timesteps))
+      if (stateBits == 0 && holds16(layer, bounds.ofLayer(layer), units[layer], asTrained.contains(layer), timesteps))
         end->setAttr("state_bits", Builder(&getContext()).getI64IntegerAttr(16));
       end->removeAttr("snn.calibrated");
     }

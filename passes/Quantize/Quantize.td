@@ -17,6 +17,9 @@ def Quantize : Pass<"snn-quantize", "::lasnn::snn::NetworkOp"> {
     A channel whose θ, rho, v_reset, bias or calibrated membrane would leave the range of `state_bits` gets a larger u, with a remark.
     A channel of zero weights takes its u from its constants.
 
+    A neuron or read-out that was trained in integers says so: `snn.quantized = {weight_bits = 4 : i64, unit = array<f32: …>}`. Its u is
+    taken as it is (a warning and a choice of its own where `weight-bits` asks for another width), and calibration has no say in it.
+
     `state_bits`: 16 where every current provably fits `i16` and no membrane clips at 16 bits, proved from the bounds or measured by
     `snn-calibrate` with a margin of 1.25; else 24. The option forces one.
 
@@ -29,7 +32,7 @@ def Quantize : Pass<"snn-quantize", "::lasnn::snn::NetworkOp"> {
     ```
   }];
   let options = [
-    Option<"weightBits", "weight-bits", "int", "8", "bits of a weight, 2 to 8, symmetric">,
+    Option<"weightBits", "weight-bits", "int", "0", "bits of a weight, 2 to 8, symmetric; 0: those the layer was trained with, or 8">,
     Option<"stateBits", "state-bits", "int", "0", "bits of a membrane, 16 or 24; 0: chosen for each layer">,
   ];
 }

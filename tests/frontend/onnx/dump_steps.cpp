@@ -1,6 +1,6 @@
-// dump_steps FILE.onnx [SAMPLES.bin]: imports a file; with samples (raw unsigned bytes, one after the other) runs each
-// through the float interpreter and writes every layer's spikes and the logits of every step as JSON. Without samples it
-// prints the module. onnx_reference.py compares the numbers with an ONNX runtime's.
+// dump_steps FILE.onnx [SAMPLES.bin [currents]]: imports a file; with samples (raw unsigned bytes, one after the other) runs each
+// through the float interpreter and writes every layer's spikes and the logits of every step as JSON; with "currents" also
+// the neurons' constants and what they take. Without samples it prints the module. onnx_reference.py compares the numbers with an ONNX runtime's.
 #include "frontend/onnx/import.h"
 #include "ir/interpreter/interpreter.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -17,8 +17,9 @@ static void writeList(llvm::ArrayRef<float> values) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2 || argc > 3) {
-    std::fprintf(stderr, "usage: dump_steps FILE.onnx [SAMPLES.bin]\n");
+  const bool currents = argc == 4 && llvm::StringRef(argv[3]) == "currents";
+  if (argc < 2 || (argc > 3 && !currents)) {
+    std::fprintf(stderr, "usage: dump_steps FILE.onnx [SAMPLES.bin [currents]]\n");
     return 2;
   }
   auto file = llvm::MemoryBuffer::getFile(argv[1], /*IsText=*/false, /*RequiresNullTerminator=*/false);
@@ -50,6 +51,8 @@ int main(int argc, char **argv) {
   llvm::DenseMap<mlir::Operation *, std::string> watched;
   network.walk([&](mlir::Operation *op) {
     if (snn::getNeuron(op)) watched[op] = snn::nameOf(op);
+    if (snn::NeuronView neuron = snn::getNeuron(op); neuron && currents)
+      if (mlir::Operation *producer = neuron.input.getDefiningOp()) watched[producer] = snn::nameOf(op) + ".current";
     if (auto output = llvm::dyn_cast<snn::OutputOp>(op))
       if (auto readout = output.getValue().getDefiningOp<snn::ReadoutOp>())
         if (mlir::Operation *producer = readout.getInput().getDefiningOp()) watched[producer] = output.getName().str();
@@ -65,7 +68,22 @@ int main(int argc, char **argv) {
   });
   llvm::StringRef bytes = (*samples)->getBuffer();
   size_t size = (*interpreter)->inputSize();
-  std::printf("{\"timesteps\":%lld,\"samples\":[", static_cast<long long>((*interpreter)->timesteps()));
+  std::printf("{\"timesteps\":%lld,", static_cast<long long>((*interpreter)->timesteps()));
+  if (currents) {
+    std::string comma;
+    std::printf("\"neurons\":{");
+    network.walk([&](mlir::Operation *op) {
+      snn::NeuronView neuron = snn::getNeuron(op);
+      if (!neuron) return;
+      std::printf("%s\"%s\":{\"beta\":%.9g,\"reset\":\"%s\",\"v_threshold\":", comma.c_str(), snn::nameOf(op).c_str(),
+                  neuron.beta ? neuron.beta.getValueAsDouble() : 1.0, snn::stringifyReset(neuron.reset).str().c_str());
+      writeList(snn::floatValues(neuron.vThreshold));
+      std::printf("}");
+      comma = ",";
+    });
+    std::printf("},");
+  }
+  std::printf("\"samples\":[");
   for (size_t at = 0; at + size <= bytes.size(); at += size) {
     std::printf("%s{\"steps\":[", at ? "," : "");
     lastStep = -1;

@@ -103,6 +103,14 @@ const Bad bads[] = {
     {"O12_meanNan", [](Model &m) { m.meta("lasnn.mean", "nan"); }, "", "metadata lasnn.mean is \"nan\""},
     {"E1_count", [](Model &m) { m.meta("lasnn.mean", "1,2,3"); }, "", "rule E1: mean has 3 entries, expected 1 or 2"},
     {"E1_std", [](Model &m) { m.meta("lasnn.std", "0,1"); }, "", "rule E1: a std is 0"},
+    {"O12_weights", [](Model &m) { m.meta("lasnn.weights", "int9"); }, "", "metadata lasnn.weights is \"int9\", expected int2 to int8"},
+    {"O12_unitAlone", [](Model &m) { m.meta("lasnn.unit.conv1.lif", "0.5"); }, "", "metadata lasnn.unit.conv1.lif is \"0.5\", expected lasnn.weights beside it"},
+    {"O12_weightsAlone", [](Model &m) { m.meta("lasnn.weights.conv1.lif", "int4"); }, "", "expected lasnn.unit.conv1.lif beside it"},
+    {"O12_unitZero", [](Model &m) { m.meta("lasnn.weights", "int4"); m.meta("lasnn.unit.conv1.lif", "0.5,0"); }, "", "expected positive numbers with commas between"},
+    {"O12_unitCount", [](Model &m) { m.meta("lasnn.weights", "int4"); m.meta("lasnn.unit.conv1.lif", "1,2,3"); }, "",
+     "metadata lasnn.unit.conv1.lif has 3 entries, expected 1 or 2, one a channel"},
+    {"O12_unitName", [](Model &m) { m.meta("lasnn.weights", "int4"); m.meta("lasnn.unit.conv9", "1"); }, "",
+     "metadata lasnn.unit.conv9 names no neuron's node and no output that is read"},
     {"O12_twice", [](Model &m) { *m.proto.add_metadata_props() = m.proto.metadata_props(0); }, "", "\"lasnn.timesteps\" is given twice"},
 };
 TEST_P(Errors, AreReportedAtTheirPlace) {

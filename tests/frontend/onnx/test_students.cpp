@@ -110,6 +110,18 @@ TEST(Student, EventsPassThroughWithoutMean) {
   EXPECT_FALSE(encode.getMean() || encode.getStd());
   EXPECT_EQ(int64_t(encode.getMaxCount()), 15);
 }
+TEST(Student, WhatWasTrainedInIntegersIsRecorded) {
+  Model m = student();
+  m.meta("lasnn.weights", "int4");
+  m.meta("lasnn.unit.conv1.lif", "0.25,0.5");
+  m.meta("lasnn.unit.logits", "0.125");
+  m.meta("lasnn.weights.logits", "int8");
+  Imported imported(m);
+  ASSERT_TRUE(imported.ok()) << imported.all();
+  std::string text = imported.print();
+  EXPECT_NE(text.find("snn.quantized = {unit = array<f32: 2.500000e-01, 5.000000e-01>, weight_bits = 4 : i64}"), std::string::npos) << text;
+  EXPECT_NE(text.find("snn.quantized = {unit = array<f32: 1.250000e-01>, weight_bits = 8 : i64}"), std::string::npos) << text;
+}
 TEST(Student, WithoutMeanAndStdWarns) {
   Model m = student();
   m.dropMeta("lasnn.mean");
