@@ -92,6 +92,12 @@ Batch makeBatch(const data::Dataset &set, std::span<const uint32_t> indices, con
   return out;
 }
 
+void toDevice(Batch &batch, const torch::Device &device) {
+  for (torch::Tensor *part : {&batch.images, &batch.intensities, &batch.labels})
+    if (part->defined())
+      *part = part->to(device);
+}
+
 torch::Tensor poissonSpikes(const torch::Tensor &intensities, int64_t steps, uint64_t stream) {
   std::vector<int64_t> repeat(size_t(intensities.dim()), 1);
   repeat[0] = steps;

@@ -28,6 +28,8 @@ std::vector<uint32_t> epochOrder(size_t count, uint64_t seed, int64_t epoch);
 /// `stream` picks the random numbers of the augmentation; equal streams give equal batches.
 Batch makeBatch(const data::Dataset &, std::span<const uint32_t> indices, const Augment &, uint64_t stream, bool intensities);
 
+void toDevice(Batch &, const torch::Device &);
+
 /// Bernoulli spikes with the intensity as probability: [B,...] -> [T*B,...].
 torch::Tensor poissonSpikes(const torch::Tensor &intensities, int64_t steps, uint64_t stream);
 

@@ -1,12 +1,19 @@
 #include "distill/commands.h"
+#include "distill/device.h"
 #include "distill/evaluate.h"
 #include "distill/export.h"
+#include "distill/file.h"
+#include "distill/history.h"
 #include "distill/learn.h"
+#include "distill/schedule.h"
 #include "distill/teacher.h"
 #include "distill/trace.h"
+#include "distill/trainer.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <thread>
 
@@ -36,13 +43,61 @@ void checkTraining(const TrainOptions &o) {
     throw std::runtime_error(fmt::format("{}: its folder does not exist; create {} first", o.out, parent.string()));
 }
 
+unsigned cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+/// The same images are held out whatever the seed, so that runs can be compared.
+std::pair<std::vector<uint32_t>, std::vector<uint32_t>> holdOut(const data::Dataset &set, double share) {
+  std::vector<uint32_t> order = epochOrder(set.count, 0, -1);
+  const auto split = order.begin() + std::ptrdiff_t(std::llround(share * double(set.count)));
+  if (share > 0 && (split == order.begin() || split == order.end()))
+    throw std::invalid_argument(fmt::format("--valid={} of {} images leaves {}", share, set.count, split == order.begin() ? "none to measure on" : "none to train on"));
+  std::vector<uint32_t> held(order.begin(), split), trained(split, order.end());
+  std::sort(held.begin(), held.end()), std::sort(trained.begin(), trained.end());
+  return {held, trained};
+}
+
+/// Measures the model every --eval-every epochs: on the held-out images, or on the test split where none are.
+TrainHooks watch(Model &model, TrainOptions &o, const data::Dataset &set, std::shared_ptr<Group> group) {
+  TrainHooks hooks;
+  hooks.group = std::move(group);
+  auto [held, trained] = holdOut(set, o.valid);
+  hooks.images = trained;
+  if (o.valid > 0 && o.evalEvery == 0)
+    o.evalEvery = 1;
+  if (o.evalEvery == 0)
+    return hooks;
+  auto test = std::make_shared<data::Dataset>();
+  if (held.empty())
+    *test = loadData(o.data, "test", o.limit);
+  hooks.evaluate = [&model, &set, test, held = std::move(held), bfloat16 = o.bfloat16]() -> nlohmann::json {
+    const Evaluation e = held.empty() ? evaluate(model, *test, int(cores()), 0) : evaluate(model, set, int(cores()), 0, held);
+    model.network->bfloat16 = bfloat16;
+    return {{held.empty() ? "test_top1" : "valid_top1", e.top1}};
+  };
+  return hooks;
+}
+
+/// Tells a checkpoint's teacher from another (FNV-1a of the file).
+std::string fileDigest(const std::string &path) {
+  std::string bytes, error;
+  if (!readText(path, bytes, error))
+    throw std::runtime_error(error);
+  uint64_t digest = 0xcbf29ce484222325u;
+  for (unsigned char byte : bytes)
+    digest = (digest ^ byte) * 0x100000001b3u;
+  return fmt::format("{:016x}", digest);
+}
+
 /// Writes the model, then measures it on the test split and reports.
 void finish(Model &model, const TrainOptions &o, const TrainResult &result, bool json) {
+  model.meta["history"] = result.history;
   saveModel(model, o.out);
   const data::Dataset test = loadData(o.data, "test", o.limit);
-  const Evaluation e = evaluate(model, test, int(std::max(1u, std::thread::hardware_concurrency())), 0);
+  const Evaluation e = evaluate(model, test, int(cores()), 0);
   fmt::print(stderr, "{}: {} epochs in {:.1f} s, test top1 {:.2f} % of {} images{}\n", o.out, result.epochs, result.seconds, 100 * e.top1, e.images,
              model.student() ? fmt::format(", spike rate {:.2f} %", 100 * e.meanRate) : "");
+  if (const std::string best = bestEpoch(result.history); !best.empty())
+    fmt::print(stderr, "  {}\n", best);
   if (!json)
     return;
   nlohmann::json out = {{"model", o.out}, {"kind", model.meta["kind"]}, {"epochs", result.epochs}, {"train_seconds", result.seconds},
@@ -55,29 +110,37 @@ nlohmann::json dataToJson(const data::Dataset &set) { return {{"name", set.name}
 
 } // namespace
 
-void runTeacher(const TrainOptions &o, bool json) {
+void runTeacher(TrainOptions o, bool json) {
   checkTraining(o);
+  const auto group = groupFromEnvironment(deviceFromName(o.device), o.timeout);
   const data::Dataset set = loadData(o.data, "train", o.limit);
   const Arch arch = archFor(o, set);
   torch::manual_seed(o.seed);
   Model model;
   model.meta = {{"kind", "teacher"}, {"data", dataToJson(set)}, {"training", trainToJson(o)}};
+  nlohmann::json run = model.meta["training"];
+  run["data"] = set.name, run["images"] = set.count;
+  run["workers"] = o.workers * group->size();
+  const TrainHooks hooks = watch(model, o, set, group);
   const TrainResult result = train(o, set, [&](int k) {
     auto network = std::make_shared<Network>(arch, std::nullopt);
     if (k == 0)
       model.network = network;
     return teacherLearner(network, o);
-  }, model.meta["training"]);
-  finish(model, o, result, json);
+  }, run, hooks);
+  if (group->first())
+    finish(model, o, result, json);
 }
 
-void runStudent(const TrainOptions &o, const StudentOptions &s, bool json) {
+void runStudent(TrainOptions o, const StudentOptions &s, bool json) {
   checkTraining(o);
   if (s.timesteps < 1 || s.timesteps > 4096)
     throw std::invalid_argument(fmt::format("-T {}: a spiking network needs at least 1 time-step to answer (allowed 1 to 4096; 4 is a good start)", s.timesteps));
+  const Curriculum curriculum = curriculumFromText(s.timestepsSchedule, s.timesteps);
   const bool needed = !s.noDistill || s.init == "teacher";
   if (needed && s.teacher.empty())
     throw std::invalid_argument("--teacher=FILE is needed (train one with `lasnn-distill teacher`), or give --no-distill --init=random");
+  const auto group = groupFromEnvironment(deviceFromName(o.device), o.timeout);
   const data::Dataset set = loadData(o.data, "train", o.limit);
   std::shared_ptr<Teacher> teacher;
   if (needed)
@@ -89,18 +152,26 @@ void runStudent(const TrainOptions &o, const StudentOptions &s, bool json) {
   nlohmann::json training = trainToJson(o);
   training["student"] = studentToJson(s);
   model.meta = {{"kind", "student"}, {"data", dataToJson(set)}, {"training", training}, {"timesteps", s.timesteps}, {"encoding", s.encoding}};
+  nlohmann::json run = training;
+  run["data"] = set.name, run["images"] = set.count;
+  if (needed)
+    run["student"]["teacher_file"] = fileDigest(s.teacher);
+  run["workers"] = o.workers * group->size();
+  TrainHooks hooks = watch(model, o, set, group);
+  hooks.timesteps = [&](int64_t epoch) { return timestepsAt(curriculum, epoch, o.epochs); };
   const TrainResult result = train(o, set, [&](int k) {
     auto network = std::make_shared<Network>(arch, s.neuron);
     if (s.init == "teacher" && ancestor) {
       const size_t copied = copyMatching(*ancestor, *network);
-      if (k == 0)
+      if (k == 0 && group->first())
         fmt::print(stderr, "{} of {} synapses start from the teacher\n", copied, network->synapses().size());
     }
     if (k == 0)
       model.network = network;
     return studentLearner(network, teacher, o, s);
-  }, training);
-  finish(model, o, result, json);
+  }, run, hooks);
+  if (group->first())
+    finish(model, o, result, json);
 }
 
 void runEval(const EvalOptions &o, bool json) {

@@ -20,8 +20,8 @@ struct TraceOptions {
   int64_t limit = 64;
 };
 
-void runTeacher(const TrainOptions &, bool json);
-void runStudent(const TrainOptions &, const StudentOptions &, bool json);
+void runTeacher(TrainOptions, bool json);
+void runStudent(TrainOptions, const StudentOptions &, bool json);
 void runEval(const EvalOptions &, bool json);
 void runExport(const ExportOptions &);
 void runTrace(const TraceOptions &);

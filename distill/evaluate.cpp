@@ -21,18 +21,22 @@ void checkDataset(const Model &model, const data::Dataset &set) {
     throw std::runtime_error(fmt::format("the model was trained with another normalisation ({}) than data set {} has", model.meta.at("data").dump(), set.name));
 }
 
-Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, int64_t latency) {
+Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, int64_t latency, std::span<const uint32_t> images) {
   checkDataset(model, set);
   Network &network = *model.network;
   network.eval();
   network.bfloat16 = false;
   const int64_t T = model.timesteps();
+  const torch::Device device = network.parameters().at(0).device();
   const std::string encoding = model.meta.value("encoding", "direct");
-  std::vector<uint32_t> order(set.count);
-  std::iota(order.begin(), order.end(), 0u);
+  std::vector<uint32_t> order(images.begin(), images.end());
+  if (order.empty()) {
+    order.resize(set.count);
+    std::iota(order.begin(), order.end(), 0u);
+  }
 
   constexpr size_t chunk = 125; // T times the largest layer of a small net stays near the second-level cache
-  const size_t chunks = (set.count + chunk - 1) / chunk;
+  const size_t chunks = (order.size() + chunk - 1) / chunk;
   struct Part {
     size_t correct = 0;
     std::map<std::string, double> spikes;
@@ -40,12 +44,13 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
   threads = std::max(1, std::min<int>(threads, int(chunks)));
   std::vector<Part> parts(static_cast<size_t>(threads));
   auto forward = [&](size_t from, size_t to) {
-    const Batch batch = makeBatch(set, {order.data() + from, to - from}, {}, from, encoding != "direct");
+    Batch batch = makeBatch(set, {order.data() + from, to - from}, {}, from, encoding != "direct");
+    toDevice(batch, device);
     return std::pair(network.forward(encode(batch, encoding, T, mixSeed({from})), T), batch.labels);
   };
 
   Evaluation out;
-  out.images = set.count;
+  out.images = order.size();
   const auto start = Clock::now();
   {
     at::set_num_threads(1);
@@ -53,7 +58,7 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
     team.run([&](int k) {
       torch::InferenceMode inference;
       for (size_t c = size_t(k); c < chunks; c += size_t(threads)) {
-        const size_t from = c * chunk, to = std::min(set.count, from + chunk);
+        const size_t from = c * chunk, to = std::min(order.size(), from + chunk);
         const auto [result, labels] = forward(from, to);
         const torch::Tensor logits = result.logits.x.view({result.logits.steps, int64_t(to - from), -1}).mean(0);
         parts[size_t(k)].correct += size_t((logits.argmax(1) == labels).sum().item<int64_t>());
@@ -68,7 +73,7 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
   double spikes = 0, slots = 0;
   for (const Part &part : parts)
     correct += part.correct;
-  out.top1 = double(correct) / double(set.count);
+  out.top1 = double(correct) / double(order.size());
   if (model.student()) {
     for (const std::string &name : network.layerNames()) {
       LayerRate rate{name + ".lif", 1, 0};
@@ -77,8 +82,8 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
       for (const Part &part : parts)
         rate.rate += part.spikes.count(name) ? part.spikes.at(name) : 0;
       spikes += rate.rate;
-      slots += double(rate.neurons) * double(set.count) * double(T);
-      rate.rate /= double(rate.neurons) * double(set.count) * double(T);
+      slots += double(rate.neurons) * double(order.size()) * double(T);
+      rate.rate /= double(rate.neurons) * double(order.size()) * double(T);
       out.layers.push_back(rate);
     }
     out.meanRate = slots > 0 ? spikes / slots : 0;
@@ -88,10 +93,11 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
     torch::InferenceMode inference;
     std::vector<double> times;
     for (int64_t i = -10; i < latency; ++i) { // ten images to warm up
-      const size_t at = size_t((i + 10) % int64_t(set.count));
-      const Batch batch = makeBatch(set, {order.data() + at, 1}, {}, at, encoding != "direct");
+      const size_t at = size_t((i + 10) % int64_t(order.size()));
+      Batch batch = makeBatch(set, {order.data() + at, 1}, {}, at, encoding != "direct");
+      toDevice(batch, device);
       const auto begin = Clock::now();
-      const torch::Tensor logits = network.forward(encode(batch, encoding, T, at), T).logits.x;
+      const torch::Tensor logits = network.forward(encode(batch, encoding, T, at), T).logits.x.cpu();
       const volatile float sink = logits.data_ptr<float>()[0];
       (void)sink;
       if (i >= 0)

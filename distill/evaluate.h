@@ -20,7 +20,8 @@ struct Evaluation {
 };
 
 /// `threads` shards of images at a time; float32 whatever the training used. `latency` > 0 also times so many single images.
-Evaluation evaluate(const Model &, const data::Dataset &, int threads, int64_t latency);
+/// `images`: those to measure on; empty: all of the set.
+Evaluation evaluate(const Model &, const data::Dataset &, int threads, int64_t latency, std::span<const uint32_t> images = {});
 
 nlohmann::json evaluationToJson(const Evaluation &);
 

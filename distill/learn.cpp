@@ -1,4 +1,5 @@
 #include "distill/learn.h"
+#include "distill/device.h"
 #include "distill/loss.h"
 
 #include <fmt/format.h>
@@ -6,8 +7,8 @@
 namespace lasnn::distill {
 namespace {
 
-double countCorrect(const torch::Tensor &logits, const torch::Tensor &labels) {
-  return (logits.argmax(1) == labels).sum().item<double>();
+torch::Tensor shareCorrect(const torch::Tensor &logits, const torch::Tensor &labels) {
+  return (logits.argmax(1) == labels).mean(torch::kFloat64);
 }
 
 struct Root : torch::nn::Module {
@@ -37,14 +38,15 @@ Learner teacherLearner(const std::shared_ptr<Network> &network, const TrainOptio
   network->bfloat16 = o.bfloat16;
   Learner learner;
   learner.root = std::make_shared<Root>(network, nullptr);
+  learner.network = network;
   LossOptions loss;
   loss.labelSmoothing = o.labelSmoothing;
   learner.loss = [network, loss](const Batch &batch, uint64_t, Terms &terms) {
     const torch::Tensor logits = network->forward({batch.images, 1}, 1).logits.x;
     const torch::Tensor total = outputLoss(logits.unsqueeze(0), batch.labels, loss);
     const double n = double(batch.labels.size(0));
-    terms["loss"] += total.item<double>() * n;
-    terms["correct"] += countCorrect(logits, batch.labels);
+    terms.add("loss", total, n);
+    terms.add("correct", shareCorrect(logits, batch.labels), n);
     return total;
   };
   return learner;
@@ -58,7 +60,7 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
   loss.labelSmoothing = o.labelSmoothing;
   std::shared_ptr<Adapters> adapters;
   if (teacher) {
-    teacher->to(torch::kCPU, o.bfloat16);
+    teacher->to(deviceFromName(o.device), o.bfloat16);
     if (loss.alpha != 0) {
       adapters = std::make_shared<Adapters>(s.adapter, s.align, *student, *teacher);
       const size_t layers = adapters->layers.size();
@@ -73,9 +75,11 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
   }
   Learner learner;
   learner.root = std::make_shared<Root>(student, adapters);
+  learner.network = student;
+  learner.timesteps = std::make_shared<int64_t>(s.timesteps);
   learner.intensities = s.encoding != "direct";
-  learner.loss = [=](const Batch &batch, uint64_t stream, Terms &terms) {
-    const int64_t n = batch.labels.size(0), T = s.timesteps;
+  learner.loss = [=, steps = learner.timesteps](const Batch &batch, uint64_t stream, Terms &terms) {
+    const int64_t n = batch.labels.size(0), T = *steps;
     const double images = double(n);
     Forward theirs;
     if (teacher)
@@ -86,9 +90,9 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
     torch::Tensor total = outputLoss(stepLogits, batch.labels, loss);
     auto add = [&](const char *name, double weight, const torch::Tensor &term) {
       total = total + weight * term;
-      terms[name] += term.item<double>() * images;
+      terms.add(name, term, images);
     };
-    terms["ce"] += total.item<double>() * images;
+    terms.add("ce", total, images);
     if (adapters) {
       torch::Tensor sum;
       for (size_t l = 0; l < adapters->layers.size(); ++l) {
@@ -113,17 +117,20 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
       add("progressive", loss.progressive, progressiveLoss(stepLogits));
     std::vector<torch::Tensor> rates;
     std::vector<double> sizes;
-    double spikes = 0, slots = 0;
+    torch::Tensor spikes;
+    double slots = 0;
     for (const auto &[name, value] : ours.layers) {
-      const torch::Tensor rate = value.x.mean(torch::kFloat32);
-      spikes += rate.item<double>() * double(value.x.numel()), slots += double(value.x.numel());
+      const torch::Tensor rate = value.x.mean(torch::kFloat32), fired = rate.detach().to(torch::kFloat64) * double(value.x.numel());
+      spikes = spikes.defined() ? spikes + fired : fired, slots += double(value.x.numel());
+      terms.add("rate/" + name, rate, images);
       rates.push_back(rate), sizes.push_back(double(value.x.numel()));
     }
     if (loss.rateWeight > 0)
       add("rate_loss", loss.rateWeight, rateLoss(rates, sizes, loss.rateTarget, loss.rateScope == "network"));
-    terms["spike_rate"] += spikes / slots * images;
-    terms["loss"] += total.item<double>() * images;
-    terms["correct"] += countCorrect(mean, batch.labels);
+    if (spikes.defined())
+      terms.add("spike_rate", spikes / slots, images);
+    terms.add("loss", total, images);
+    terms.add("correct", shareCorrect(mean, batch.labels), images);
     return total;
   };
   return learner;

@@ -2,7 +2,8 @@
 #pragma once
 
 #include "distill/adapter.h"
-#include "distill/trainer.h"
+#include "distill/learner.h"
+#include "distill/options.h"
 
 namespace lasnn::distill {
 

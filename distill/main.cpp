@@ -28,7 +28,7 @@ void addData(CLI::App *app, std::string &data) {
   add(app, "--data", data, "SET:DIR, SET one of " + lasnn::data::knownSets())->required();
 }
 
-void addTraining(CLI::App *app, TrainOptions &o, std::string &preset) {
+void addTraining(CLI::App *app, TrainOptions &o, std::string &preset, std::string &every) {
   app->add_option("--preset", preset, "defaults by name (" + knownPresets() + ") or FILE.json; other flags win over it");
   addData(app, o.data);
   add(app, "-o,--output", o.out, "the model file to write")->required();
@@ -45,8 +45,12 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset) {
   choose(app, "--optimizer", o.optimizer, "optimizer", {"sgd", "adam", "adamw"});
   add(app, "--momentum", o.momentum, "sgd's (Nesterov) momentum")->check(CLI::Range(0.0, 0.999));
   add(app, "--weight-decay", o.weightDecay, "on synapses, not on normalisation or biases")->check(CLI::NonNegativeNumber);
-  choose(app, "--schedule", o.schedule, "learning rate after warm-up", {"cosine", "onecycle", "constant"});
+  choose(app, "--schedule", o.schedule, "learning rate after warm-up", {"cosine", "linear", "onecycle", "constant"});
   add(app, "--warmup", o.warmup, "share of all steps in which the rate rises")->check(CLI::Range(0.0, 0.9));
+  add(app, "--ema", o.ema, "decay of a moving average of the weights, which then is what is evaluated and saved; 0 = none")->check(CLI::Range(0.0, 0.999999));
+  add(app, "--clip", o.clip, "largest norm of the gradient, 0 = any")->check(CLI::NonNegativeNumber);
+  add(app, "--bn-reestimate", o.bnReestimate, "measure normalisation's statistics anew over N batches before the first step")->check(CLI::NonNegativeNumber);
+  add(app, "--bn-reestimate-end", o.bnReestimateEnd, "and after the last")->check(CLI::NonNegativeNumber);
   add(app, "--label-smoothing", o.labelSmoothing, "of the cross-entropy")->check(CLI::Range(0.0, 0.9));
   choose(app, "--augment", o.augment, "random changes of training images", {"none", "flip", "crop", "crop-flip", "crop-flip-cutout"});
   add(app, "--seed", o.seed, "everything random follows from it");
@@ -54,8 +58,16 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset) {
   add(app, "--threads", o.threads, "intra-op threads a worker; leave 1 unless the machine is idle")->check(CLI::Range(1, 256));
   app->add_flag("--bf16,!--no-bf16", o.bfloat16, "train convolutions and neurons in bfloat16 (weights stay float32)");
   add(app, "--limit", o.limit, "use the first N images, 0 = all")->check(CLI::NonNegativeNumber);
+  add(app, "--device", o.device, "cpu, cuda or cuda:N");
+  app->add_flag("--cuda-graph", o.cudaGraph, "record a step's kernels once and replay them (cuda, one worker)");
+  app->add_flag("--channels-last", o.channelsLast, "keep channels innermost in memory, which some convolutions prefer");
+  add(app, "--timeout", o.timeout, "seconds that a process waits for the others (torchrun)")->check(CLI::PositiveNumber);
+  add(app, "--tensorboard", o.tensorboard, "folder for a TensorBoard event file");
   add(app, "--log", o.log, "FILE.csv or FILE.jsonl: a line an epoch");
+  add(app, "--valid", o.valid, "share of the training images held out, to choose settings on")->check(CLI::Range(0.0, 0.9));
+  add(app, "--eval-every", o.evalEvery, "measure top-1 every N epochs, on the held-out images or else the test split; 0 = at the end, with --valid 1")->check(CLI::NonNegativeNumber);
   add(app, "--checkpoint", o.checkpoint, "written after every epoch");
+  add(app, "--checkpoint-every", every, "and within an epoch: every N steps, or Ns for N seconds");
   app->add_flag("--resume", o.resume, "continue from --checkpoint when it exists");
   add(app, "--stop-after", o.stopAfter, "end after N epochs of the schedule, to be resumed")->check(CLI::NonNegativeNumber);
 }
@@ -76,6 +88,7 @@ void addNeuron(CLI::App *app, NeuronOptions &n, std::string &reset, std::string 
 void addDistillation(CLI::App *app, StudentOptions &s) {
   LossOptions &l = s.loss;
   add(app, "--teacher", s.teacher, "the teacher: a model file, .safetensors of a CIFAR ResNet, or TorchScript (.ts); not needed with --no-distill --init=random");
+  add(app, "--timesteps-schedule", s.timestepsSchedule, "T by share of the epochs, as 1:0.3,2:0.3,4; ends with -T's");
   // Not CLI11's range check: a T of 0 deserves a sentence of its own (commands.cpp).
   add(app, "-T,--timesteps", s.timesteps, "time-steps");
   choose(app, "--encoding", s.encoding, "input: the image as current, or Poisson spikes", {"direct", "poisson"});
@@ -145,13 +158,13 @@ int main(int argc, char **argv) {
   EvalOptions eval;
   ExportOptions exporting;
   TraceOptions tracing;
-  std::string preset, reset = "zero", surrogate = "triangle";
+  std::string preset, every, reset = "zero", surrogate = "triangle";
   eval.threads = int(std::max(1u, std::thread::hardware_concurrency()));
 
   auto *teacherCommand = app.add_subcommand("teacher", "train a teacher: a network with ReLU");
   auto *studentCommand = app.add_subcommand("student", "train a spiking student under a frozen teacher");
   for (auto *command : {teacherCommand, studentCommand}) {
-    addTraining(command, train, preset);
+    addTraining(command, train, preset, every);
     command->add_flag("--json", json, "print the result as one JSON object on stdout");
   }
   addDistillation(studentCommand, student);
@@ -183,6 +196,7 @@ int main(int argc, char **argv) {
     auto words = withPreset(argc, argv);
     std::reverse(words.begin(), words.end()); // CLI11 takes its vector from the back
     app.parse(words);
+    readCheckpointEvery(every, train);
     student.neuron.reset = resetFromName(reset);
     student.neuron.surrogate = surrogateFromName(surrogate);
     if (*teacherCommand)

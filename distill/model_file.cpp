@@ -9,9 +9,9 @@ namespace lasnn::distill {
 
 void writeTensors(const torch::nn::Module &module, torch::serialize::OutputArchive &archive) {
   for (const auto &item : module.named_parameters())
-    archive.write("p." + item.key(), item.value().detach());
+    archive.write("p." + item.key(), item.value().detach().cpu()); // readable where there is no GPU
   for (const auto &item : module.named_buffers())
-    archive.write("b." + item.key(), item.value(), true);
+    archive.write("b." + item.key(), item.value().cpu(), true);
 }
 
 void readTensors(torch::nn::Module &module, torch::serialize::InputArchive &archive, const std::string &path) {
@@ -52,7 +52,7 @@ Model loadModel(const std::string &path) {
   torch::serialize::InputArchive archive;
   c10::IValue text;
   try {
-    archive.load_from(path);
+    archive.load_from(path, torch::kCPU);
     if (!archive.try_read("meta", text) || !text.isString())
       throw std::runtime_error("no meta entry");
   } catch (const std::exception &) { // Torch's message is pages of stack; the rule is what helps

@@ -7,7 +7,7 @@
 namespace lasnn::distill {
 namespace {
 
-constexpr double bnEpsilon = 1e-5, bnMomentum = 0.1; // torch.nn.BatchNorm2d's
+constexpr double bnEpsilon = 1e-5; // torch.nn.BatchNorm2d's
 
 std::string moduleName(std::string name) { // Torch keeps '.' for itself
   std::replace(name.begin(), name.end(), '.', '_');
@@ -108,7 +108,7 @@ torch::Tensor SynapseModule::forward(const torch::Tensor &in, bool bfloat16) {
     y = y.to(torch::kFloat32);
     return y + (desc.conv ? bias.view({1, -1, 1, 1}) : bias);
   }
-  return torch::batch_norm(y, shape.pool ? gamma.abs() : gamma, shift, runningMean, runningVar, is_training(), bnMomentum, bnEpsilon, false);
+  return torch::batch_norm(y, shape.pool ? gamma.abs() : gamma, shift, runningMean, runningVar, is_training(), momentum, bnEpsilon, false);
 }
 
 std::pair<torch::Tensor, torch::Tensor> SynapseModule::folded() const {
@@ -222,6 +222,8 @@ Steps Network::currentOf(const Node &node, const std::map<std::string, Steps> &v
   for (const Synapse &s : node.synapses) {
     const Steps &in = values.at(s.from);
     Steps part{module(node, s)->forward(in.x, bfloat16), in.steps};
+    if (probe)
+      probe(s.name, part.x);
     if (!current.x.defined()) {
       current = part;
       continue;

@@ -8,6 +8,7 @@
 
 #include <torch/torch.h>
 
+#include <functional>
 #include <optional>
 
 namespace lasnn::distill {
@@ -29,6 +30,7 @@ struct SynapseModule : torch::nn::Module {
   torch::Tensor weight, bias;                        // bias: only without batch normalisation
   torch::Tensor gamma, shift, runningMean, runningVar; // only with it
   int64_t added = 0;                                 // identity: channels of zeros on either side
+  double momentum = 0.1;                             // of the running statistics: share of the newest batch (torch.nn.BatchNorm2d's)
   SynapseModule(const Synapse &desc, int64_t inputs, int64_t outputs);
   torch::Tensor forward(const torch::Tensor &x, bool bfloat16);
   /// Weight and bias with batch normalisation's eval-mode affine folded in (float32): w*g, shift - mean*g, g = gamma/sqrt(var+eps).
@@ -52,6 +54,8 @@ enum class Values { Analog, Spikes, Counts }; // anything, 0 or 1, small whole n
 struct Network : torch::nn::Module {
   Arch arch;
   std::optional<NeuronOptions> neuron; // none: ReLU
+  /// Called with every synapse's name and currents, in forward order; diagnosis sets it.
+  std::function<void(const std::string &, const torch::Tensor &)> probe;
   bool bfloat16 = false;               // convolutions and neurons in bfloat16; normalisation and weights stay float32
 
   Network(const Arch &arch, std::optional<NeuronOptions> neuron);

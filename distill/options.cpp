@@ -1,8 +1,27 @@
 #include "distill/options.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <charconv>
+#include <stdexcept>
+
 namespace lasnn::distill {
+
+void readCheckpointEvery(const std::string &text, TrainOptions &o) {
+  o.checkpointSteps = o.checkpointSeconds = 0;
+  if (text.empty())
+    return;
+  const bool seconds = text.back() == 's';
+  const char *end = text.data() + text.size() - (seconds ? 1 : 0);
+  int64_t number = 0;
+  const auto [stop, failure] = std::from_chars(text.data(), end, number);
+  if (failure != std::errc() || stop != end || number < 1)
+    throw std::invalid_argument(fmt::format("--checkpoint-every={}: a number of steps (200) or of seconds (60s), at least 1", text));
+  if (o.checkpoint.empty())
+    throw std::invalid_argument("--checkpoint-every writes --checkpoint=FILE, which is not given");
+  (seconds ? o.checkpointSeconds : o.checkpointSteps) = number;
+}
 
 Reset resetFromName(const std::string &name) { return name == "subtract" ? Reset::Subtract : Reset::Zero; }
 
@@ -40,12 +59,15 @@ nlohmann::json trainToJson(const TrainOptions &o) {
   // What changes the result; where files go and how many threads run does not belong here.
   return {{"arch", o.arch}, {"shape", archOptionsToJson(o.shape)}, {"epochs", o.epochs}, {"batch", o.batch}, {"limit", o.limit}, {"lr", o.lr}, {"momentum", o.momentum},
           {"weight_decay", o.weightDecay}, {"warmup", o.warmup}, {"optimizer", o.optimizer}, {"schedule", o.schedule},
-          {"augment", o.augment}, {"label_smoothing", o.labelSmoothing}, {"seed", o.seed}, {"workers", o.workers}, {"bf16", o.bfloat16}};
+          {"augment", o.augment}, {"label_smoothing", o.labelSmoothing}, {"seed", o.seed}, {"workers", o.workers}, {"bf16", o.bfloat16},
+          {"ema", o.ema}, {"clip", o.clip}, {"bn_reestimate", o.bnReestimate}, {"bn_reestimate_end", o.bnReestimateEnd}, {"valid", o.valid},
+          {"channels_last", o.channelsLast}};
 }
 
 nlohmann::json studentToJson(const StudentOptions &s) {
   const LossOptions &l = s.loss;
-  return {{"adapter", s.adapter}, {"align", s.align}, {"encoding", s.encoding}, {"init", s.init}, {"timesteps", s.timesteps}, {"distill", !s.noDistill},
+  return {{"adapter", s.adapter}, {"align", s.align}, {"encoding", s.encoding}, {"init", s.init}, {"timesteps", s.timesteps},
+          {"timesteps_schedule", s.timestepsSchedule}, {"distill", !s.noDistill},
           {"alpha", l.alpha}, {"lambda", l.lambda}, {"attention", l.attention}, {"attention_power", l.attentionPower},
           {"attention_temperature", l.attentionTemperature}, {"attention_scale", l.attentionScale}, {"distance", l.distance},
           {"weight_teacher", l.weightTeacher}, {"attention_maps", l.attentionMaps}, {"kd", l.kd}, {"kd_temperature", l.kdTemperature},

@@ -68,11 +68,22 @@ struct TrainOptions {
   bool bfloat16 = false, resume = false;
   std::string log, checkpoint;
   int64_t stopAfter = 0; // > 0: end after so many epochs of the schedule, as if interrupted
+  double ema = 0;        // decay of the weights' moving average, 0: none
+  double clip = 0;       // largest norm of a gradient, 0: any
+  int64_t bnReestimate = 0, bnReestimateEnd = 0;         // batches, before the first step and after the last
+  int64_t checkpointSteps = 0, checkpointSeconds = 0;    // also within an epoch; 0: only after each
+  double valid = 0;      // share of the training images that is held out
+  std::string device = "cpu"; // cpu, cuda or cuda:N
+  bool channelsLast = false, cudaGraph = false;
+  std::string tensorboard;    // folder for an event file, or none
+  double timeout = 600;       // seconds that one process waits for the others
+  int64_t evalEvery = 0; // epochs; on the held-out images, else on the test split
 };
 
 struct StudentOptions {
   std::string teacher, adapter = "conv1x1", align = "auto", encoding = "direct", init = "teacher";
   int64_t timesteps = 4;
+  std::string timestepsSchedule; // schedule.h: Curriculum
   bool noDistill = false;
   LossOptions loss;
   NeuronOptions neuron;
@@ -80,6 +91,8 @@ struct StudentOptions {
 
 nlohmann::json neuronToJson(const NeuronOptions &);
 NeuronOptions neuronFromJson(const nlohmann::json &);
+/// "200": steps; "60s": seconds; "": neither. Throws std::invalid_argument.
+void readCheckpointEvery(const std::string &text, TrainOptions &);
 Reset resetFromName(const std::string &);
 Surrogate surrogateFromName(const std::string &);
 nlohmann::json archOptionsToJson(const ArchOptions &);
