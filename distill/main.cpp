@@ -59,7 +59,6 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset, std::strin
   app->add_flag("--bf16,!--no-bf16", o.bfloat16, "train convolutions and neurons in bfloat16 (weights stay float32)");
   add(app, "--limit", o.limit, "use the first N images, 0 = all")->check(CLI::NonNegativeNumber);
   add(app, "--device", o.device, "cpu, cuda or cuda:N");
-  app->add_flag("--cuda-graph", o.cudaGraph, "record a step's kernels once and replay them (cuda, one worker)");
   app->add_flag("--channels-last", o.channelsLast, "keep channels innermost in memory, which some convolutions prefer");
   add(app, "--timeout", o.timeout, "seconds that a process waits for the others (torchrun)")->check(CLI::PositiveNumber);
   add(app, "--tensorboard", o.tensorboard, "folder for a TensorBoard event file");

@@ -74,7 +74,7 @@ struct TrainOptions {
   int64_t checkpointSteps = 0, checkpointSeconds = 0;    // also within an epoch; 0: only after each
   double valid = 0;      // share of the training images that is held out
   std::string device = "cpu"; // cpu, cuda or cuda:N
-  bool channelsLast = false, cudaGraph = false;
+  bool channelsLast = false;
   std::string tensorboard;    // folder for an event file, or none
   double timeout = 600;       // seconds that one process waits for the others
   int64_t evalEvery = 0; // epochs; on the held-out images, else on the test split

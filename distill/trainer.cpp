@@ -124,7 +124,7 @@ Trainer::Trainer(const TrainOptions &o, const data::Dataset &set, const std::fun
   }
   group_.broadcast(parameters_);
   if (!o.tensorboard.empty() && group_.first())
-    events_ = std::make_unique<EventFile>(o.tensorboard, place_.epoch);
+    events_ = std::make_unique<EventFile>(o.tensorboard, place_.epoch > 0 ? place_.epoch + 1 : 0);
 }
 
 void Trainer::resume() {
@@ -450,11 +450,11 @@ void Trainer::report(const nlohmann::json &entry) {
   }
   if (!events_)
     return;
-  events_->scalars(place_.epoch, scalars);
+  events_->scalars(place_.epoch + 1, scalars);
   for (const auto &item : learners_[0].root->named_parameters())
     if (item.value().dim() > 1 && item.value().numel() <= 4'000'000) {
       const torch::Tensor values = item.value().detach().to(torch::kCPU, torch::kFloat32).contiguous();
-      events_->histogram(place_.epoch, item.key(), {values.data_ptr<float>(), size_t(values.numel())});
+      events_->histogram(place_.epoch + 1, item.key(), {values.data_ptr<float>(), size_t(values.numel())});
     }
 }
 
