@@ -1,6 +1,8 @@
 // Bytes in memory to normalised batches: shuffled, augmented and encoded, each a function of seed, epoch and index alone.
 #pragma once
 
+#include "distill/augment.h"
+#include "distill/network.h"
 #include "frontend/data/data.h"
 
 #include <torch/torch.h>
@@ -10,23 +12,24 @@
 namespace lasnn::distill {
 
 struct Batch {
-  torch::Tensor images;      // [B,C,H,W] float, (pixel/255 - mean)/std
+  torch::Tensor images;      // [frames*B,C,H,W] float, the frame slowest: (pixel/255 - mean)/std, or an event set's counts
+  int64_t frames = 1;        // T of an event set
   torch::Tensor intensities; // the same pixels as pixel/255, only when asked for (Poisson encoding)
   torch::Tensor labels;      // [B] int64
+  torch::Tensor labels2;     // [B] int64, of the images mixed in (cutmix, mixup); undefined when none were
+  torch::Tensor mix;         // [B] float, the share of `labels`; the rest is labels2's
 };
-
-struct Augment {
-  bool flip = false;    // left-right, probability 1/2
-  int crop = 0;         // shift by -crop..crop pixels on both axes, zero-padded (the usual pad-and-crop)
-  int cutout = 0;       // a square of so many pixels set to the mean
-};
-Augment augmentFromName(const std::string &name, int64_t height); // none flip crop crop-flip crop-flip-cutout; throws
 
 /// The order of images in an epoch.
 std::vector<uint32_t> epochOrder(size_t count, uint64_t seed, int64_t epoch);
 
-/// `stream` picks the random numbers of the augmentation; equal streams give equal batches.
-Batch makeBatch(const data::Dataset &, std::span<const uint32_t> indices, const Augment &, uint64_t stream, bool intensities);
+/// `stream` picks the random numbers of the augmentation; equal streams (and epochs) give equal batches, on every device.
+Batch makeBatch(const data::Dataset &, std::span<const uint32_t> indices, const Augment &, uint64_t stream, bool intensities,
+                int64_t epoch = 0, torch::Device device = torch::kCPU);
+
+/// What a network without time sees: the images, or the picture of all events, the sum over the frames. A sum, so that one
+/// teacher serves students of any T.
+Steps stillInput(const Batch &);
 
 void toDevice(Batch &, const torch::Device &);
 

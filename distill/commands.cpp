@@ -21,13 +21,20 @@ namespace lasnn::distill {
 
 namespace {
 
-data::Dataset loadData(const std::string &spec, const std::string &split, int64_t limit) {
+/// `o` has a command's data, limit, skipCorrupt and checksums; `frames` is T of the network that will read an event set, 0: as the spec says.
+template <typename Options> data::Dataset loadData(const Options &o, const std::string &split, int64_t frames = 0) {
   std::string error;
-  auto set = data::load(spec, split, size_t(limit), error);
+  data::LoadOptions options;
+  options.limit = size_t(o.limit), options.frames = uint32_t(frames), options.skipCorrupt = o.skipCorrupt, options.checksums = o.checksums;
+  auto set = data::load(o.data, split, options, error);
   if (!set)
     throw std::runtime_error(error);
+  for (const std::string &note : set->notes)
+    fmt::print(stderr, "{}: {}\n", split, note);
   return std::move(*set);
 }
+
+int64_t framesOf(const Model &model) { return model.student() ? model.timesteps() : 0; }
 
 Arch archFor(const TrainOptions &o, const data::Dataset &set) {
   Arch arch = findArch(o.arch.empty() ? "cnn-small" : o.arch, o.shape);
@@ -68,7 +75,7 @@ TrainHooks watch(Model &model, TrainOptions &o, const data::Dataset &set, std::s
     return hooks;
   auto test = std::make_shared<data::Dataset>();
   if (held.empty())
-    *test = loadData(o.data, "test", o.limit);
+    *test = loadData(o, "test", framesOf(model));
   hooks.evaluate = [&model, &set, test, held = std::move(held), bfloat16 = o.bfloat16]() -> nlohmann::json {
     const Evaluation e = held.empty() ? evaluate(model, *test, int(cores()), 0) : evaluate(model, set, int(cores()), 0, held);
     model.network->bfloat16 = bfloat16;
@@ -92,7 +99,7 @@ std::string fileDigest(const std::string &path) {
 void finish(Model &model, const TrainOptions &o, const TrainResult &result, bool json) {
   model.meta["history"] = result.history;
   saveModel(model, o.out);
-  const data::Dataset test = loadData(o.data, "test", o.limit);
+  const data::Dataset test = loadData(o, "test", framesOf(model));
   const Evaluation e = evaluate(model, test, int(cores()), 0);
   fmt::print(stderr, "{}: {} epochs in {:.1f} s, test top1 {:.2f} % of {} images{}\n", o.out, result.epochs, result.seconds, 100 * e.top1, e.images,
              model.student() ? fmt::format(", spike rate {:.2f} %", 100 * e.meanRate) : "");
@@ -106,20 +113,25 @@ void finish(Model &model, const TrainOptions &o, const TrainResult &result, bool
   fmt::print("{}\n", out.dump());
 }
 
-nlohmann::json dataToJson(const data::Dataset &set) { return {{"name", set.name}, {"mean", set.mean}, {"std", set.std}}; }
+nlohmann::json dataToJson(const data::Dataset &set) {
+  nlohmann::json json = {{"name", set.name}, {"mean", set.mean}, {"std", set.std}};
+  if (set.events)
+    json["events"] = {{"binning", set.binning}, {"max_count", set.maxCount}};
+  return json;
+}
 
 } // namespace
 
 void runTeacher(TrainOptions o, bool json) {
   checkTraining(o);
   const auto group = groupFromEnvironment(deviceFromName(o.device), o.timeout);
-  const data::Dataset set = loadData(o.data, "train", o.limit);
+  const data::Dataset set = loadData(o, "train");
   const Arch arch = archFor(o, set);
   torch::manual_seed(o.seed);
   Model model;
   model.meta = {{"kind", "teacher"}, {"data", dataToJson(set)}, {"training", trainToJson(o)}};
   nlohmann::json run = model.meta["training"];
-  run["data"] = set.name, run["images"] = set.count;
+  run["data"] = set.name, run["binning"] = set.binning, run["images"] = set.count;
   run["workers"] = o.workers * group->size();
   const TrainHooks hooks = watch(model, o, set, group);
   const TrainResult result = train(o, set, [&](int k) {
@@ -132,8 +144,9 @@ void runTeacher(TrainOptions o, bool json) {
     finish(model, o, result, json);
 }
 
-void runStudent(TrainOptions o, const StudentOptions &s, bool json) {
+void runStudent(TrainOptions o, const StudentOptions &given, bool json) {
   checkTraining(o);
+  StudentOptions s = given;
   if (s.timesteps < 1 || s.timesteps > 4096)
     throw std::invalid_argument(fmt::format("-T {}: a spiking network needs at least 1 time-step to answer (allowed 1 to 4096; 4 is a good start)", s.timesteps));
   const Curriculum curriculum = curriculumFromText(s.timestepsSchedule, s.timesteps);
@@ -141,7 +154,13 @@ void runStudent(TrainOptions o, const StudentOptions &s, bool json) {
   if (needed && s.teacher.empty())
     throw std::invalid_argument("--teacher=FILE is needed (train one with `lasnn-distill teacher`), or give --no-distill --init=random");
   const auto group = groupFromEnvironment(deviceFromName(o.device), o.timeout);
-  const data::Dataset set = loadData(o.data, "train", o.limit);
+  const data::Dataset set = loadData(o, "train", s.timesteps);
+  if (set.events && s.encoding == "poisson")
+    throw std::invalid_argument(fmt::format("--encoding=poisson draws spikes from an image's intensities, but {} holds spikes already; leave it out", set.name));
+  if (set.events && !s.timestepsSchedule.empty())
+    throw std::invalid_argument(fmt::format("--timesteps-schedule changes T while training, but {} is binned into {} frames once; leave it out", set.name, set.frames));
+  if (set.events)
+    s.encoding = "events";
   std::shared_ptr<Teacher> teacher;
   if (needed)
     teacher = loadTeacher(s.teacher, set);
@@ -153,7 +172,7 @@ void runStudent(TrainOptions o, const StudentOptions &s, bool json) {
   training["student"] = studentToJson(s);
   model.meta = {{"kind", "student"}, {"data", dataToJson(set)}, {"training", training}, {"timesteps", s.timesteps}, {"encoding", s.encoding}};
   nlohmann::json run = training;
-  run["data"] = set.name, run["images"] = set.count;
+  run["data"] = set.name, run["binning"] = set.binning, run["images"] = set.count;
   if (needed)
     run["student"]["teacher_file"] = fileDigest(s.teacher);
   run["workers"] = o.workers * group->size();
@@ -176,7 +195,7 @@ void runStudent(TrainOptions o, const StudentOptions &s, bool json) {
 
 void runEval(const EvalOptions &o, bool json) {
   const Model model = loadAnyModel(o.model);
-  data::Dataset set = loadData(o.data, o.split, o.limit);
+  data::Dataset set = loadData(o, o.split, framesOf(model));
   if (o.model.ends_with(".safetensors")) { // its own normalisation, whatever the set's is
     set.mean = model.meta.at("data").at("mean").get<std::vector<float>>();
     set.std = model.meta.at("data").at("std").get<std::vector<float>>();
@@ -201,7 +220,7 @@ void runEval(const EvalOptions &o, bool json) {
 
 void runTrace(const TraceOptions &o) {
   const Model model = loadModel(o.model);
-  traceStudent(model, loadData(o.data, o.split, o.limit), o.out);
+  traceStudent(model, loadData(o, o.split, framesOf(model)), o.out);
 }
 
 void runExport(const ExportOptions &o) {

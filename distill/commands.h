@@ -10,6 +10,7 @@ struct EvalOptions {
   std::string model, data, split = "test";
   int64_t limit = 0, latency = 0;
   int threads = 1;
+  bool skipCorrupt = false, checksums = false;
 };
 struct ExportOptions {
   std::string model, out;
@@ -18,6 +19,7 @@ struct ExportOptions {
 struct TraceOptions {
   std::string model, data, out, split = "test";
   int64_t limit = 64;
+  bool skipCorrupt = false, checksums = false;
 };
 
 void runTeacher(TrainOptions, bool json);

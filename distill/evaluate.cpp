@@ -19,6 +19,17 @@ void checkDataset(const Model &model, const data::Dataset &set) {
                                          a.channels, a.height, a.width, a.classes, set.name, set.channels, set.height, set.width, set.classes));
   if (model.meta.at("data").at("mean") != nlohmann::json(set.mean) || model.meta.at("data").at("std") != nlohmann::json(set.std))
     throw std::runtime_error(fmt::format("the model was trained with another normalisation ({}) than data set {} has", model.meta.at("data").dump(), set.name));
+  if (!set.events)
+    return;
+  const nlohmann::json theirs = model.meta.at("data").value("events", nlohmann::json::object());
+  if (theirs.value("binning", "") != set.binning || theirs.value("max_count", 0u) != set.maxCount)
+    throw std::runtime_error(fmt::format("the model was trained on events binned by {} with counts up to {}, data set {} is binned by {} up to {}; "
+                                         "give the same options after the folder: --data=SET:DIR?{}&max-count={}", theirs.value("binning", "?"),
+                                         theirs.value("max_count", 0u), set.name, set.binning, set.maxCount, theirs.value("binning", "?"),
+                                         theirs.value("max_count", 0u)));
+  if (model.student() && set.frames != model.timesteps())
+    throw std::runtime_error(fmt::format("the model runs T = {} steps, data set {} has {} frames a recording; leave frames= out of --data",
+                                         model.timesteps(), set.name, set.frames));
 }
 
 Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, int64_t latency, std::span<const uint32_t> images) {
@@ -43,10 +54,10 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
   };
   threads = std::max(1, std::min<int>(threads, int(chunks)));
   std::vector<Part> parts(static_cast<size_t>(threads));
+  auto input = [&](const Batch &batch, uint64_t stream) { return model.student() ? encode(batch, encoding, T, stream) : stillInput(batch); };
   auto forward = [&](size_t from, size_t to) {
-    Batch batch = makeBatch(set, {order.data() + from, to - from}, {}, from, encoding != "direct");
-    toDevice(batch, device);
-    return std::pair(network.forward(encode(batch, encoding, T, mixSeed({from})), T), batch.labels);
+    const Batch batch = makeBatch(set, {order.data() + from, to - from}, {}, from, encoding == "poisson", 0, device);
+    return std::pair(network.forward(input(batch, mixSeed({from})), T), batch.labels);
   };
 
   Evaluation out;
@@ -94,10 +105,9 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
     std::vector<double> times;
     for (int64_t i = -10; i < latency; ++i) { // ten images to warm up
       const size_t at = size_t((i + 10) % int64_t(order.size()));
-      Batch batch = makeBatch(set, {order.data() + at, 1}, {}, at, encoding != "direct");
-      toDevice(batch, device);
+      const Batch batch = makeBatch(set, {order.data() + at, 1}, {}, at, encoding == "poisson", 0, device);
       const auto begin = Clock::now();
-      const torch::Tensor logits = network.forward(encode(batch, encoding, T, at), T).logits.x.cpu();
+      const torch::Tensor logits = network.forward(input(batch, at), T).logits.x.cpu();
       const volatile float sink = logits.data_ptr<float>()[0];
       (void)sink;
       if (i >= 0)

@@ -206,6 +206,8 @@ std::string studentOnnx(const Model &source) {
   // Poisson spikes are made by whoever runs the graph: to the graph they are events.
   addMetadata(&model, "lasnn.encoding", source.meta.value("encoding", "direct") == "direct" ? "direct" : "events");
   addMetadata(&model, "lasnn.readout", "mean");
+  if (source.meta.at("data").contains("events"))
+    addMetadata(&model, "lasnn.max_count", std::to_string(source.meta["data"]["events"].at("max_count").get<int>()));
   addMetadata(&model, "lasnn.mean", numbers(source.meta.at("data").at("mean")));
   addMetadata(&model, "lasnn.std", numbers(source.meta.at("data").at("std")));
   addMetadata(&model, "lasnn.layers", fmt::format("{}", fmt::join(layers, ",")));

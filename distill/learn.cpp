@@ -31,6 +31,11 @@ const Steps &layerOf(const Forward &forward, const std::string &name) {
 Steps encode(const Batch &batch, const std::string &encoding, int64_t steps, uint64_t stream) {
   if (encoding == "direct")
     return {batch.images, 1};
+  if (encoding == "events") {
+    if (batch.frames != steps)
+      throw std::invalid_argument(fmt::format("the event set has {} frames a recording, the network runs T = {} steps", batch.frames, steps));
+    return {batch.images, steps};
+  }
   return {poissonSpikes(batch.intensities, steps, mixSeed({stream, 3})), steps};
 }
 
@@ -42,8 +47,8 @@ Learner teacherLearner(const std::shared_ptr<Network> &network, const TrainOptio
   LossOptions loss;
   loss.labelSmoothing = o.labelSmoothing;
   learner.loss = [network, loss](const Batch &batch, uint64_t, Terms &terms) {
-    const torch::Tensor logits = network->forward({batch.images, 1}, 1).logits.x;
-    const torch::Tensor total = outputLoss(logits.unsqueeze(0), batch.labels, loss);
+    const torch::Tensor logits = network->forward(stillInput(batch), 1).logits.x;
+    const torch::Tensor total = outputLoss(logits.unsqueeze(0), batch.labels, loss, batch.labels2, batch.mix);
     const double n = double(batch.labels.size(0));
     terms.add("loss", total, n);
     terms.add("correct", shareCorrect(logits, batch.labels), n);
@@ -77,17 +82,17 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
   learner.root = std::make_shared<Root>(student, adapters);
   learner.network = student;
   learner.timesteps = std::make_shared<int64_t>(s.timesteps);
-  learner.intensities = s.encoding != "direct";
+  learner.intensities = s.encoding == "poisson";
   learner.loss = [=, steps = learner.timesteps](const Batch &batch, uint64_t stream, Terms &terms) {
     const int64_t n = batch.labels.size(0), T = *steps;
     const double images = double(n);
     Forward theirs;
     if (teacher)
-      theirs = teacher->forward(batch.images);
+      theirs = teacher->forward(stillInput(batch).x);
     Forward ours = student->forward(encode(batch, s.encoding, T, stream), T);
     const torch::Tensor stepLogits = ours.logits.x.view({ours.logits.steps, n, -1}), mean = stepLogits.mean(0);
 
-    torch::Tensor total = outputLoss(stepLogits, batch.labels, loss);
+    torch::Tensor total = outputLoss(stepLogits, batch.labels, loss, batch.labels2, batch.mix);
     auto add = [&](const char *name, double weight, const torch::Tensor &term) {
       total = total + weight * term;
       terms.add(name, term, images);

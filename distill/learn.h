@@ -14,7 +14,7 @@ Learner teacherLearner(const std::shared_ptr<Network> &network, const TrainOptio
 Learner studentLearner(const std::shared_ptr<Network> &student, const std::shared_ptr<Teacher> &teacher, const TrainOptions &,
                        const StudentOptions &);
 
-/// A student's input over its steps: the image itself (direct) or Poisson spikes.
+/// A student's input over its steps: the image itself (direct), Poisson spikes, or an event set's frames.
 Steps encode(const Batch &, const std::string &encoding, int64_t steps, uint64_t stream);
 
 } // namespace lasnn::distill

@@ -51,15 +51,21 @@ torch::Tensor logitKd(const torch::Tensor &student, const torch::Tensor &teacher
   return tau * tau * kl(torch::softmax(teacher / tau, 1), torch::log_softmax(student / tau, 1));
 }
 
-torch::Tensor outputLoss(const torch::Tensor &stepLogits, const torch::Tensor &labels, const LossOptions &o) {
-  auto crossEntropy = [&](const torch::Tensor &logits, const torch::Tensor &y) {
-    return F::cross_entropy(logits, y, F::CrossEntropyFuncOptions().label_smoothing(o.labelSmoothing));
+torch::Tensor outputLoss(const torch::Tensor &stepLogits, const torch::Tensor &labels, const LossOptions &o, const torch::Tensor &labels2,
+                         const torch::Tensor &mix) {
+  auto crossEntropy = [&](const torch::Tensor &logits, int64_t steps) {
+    auto options = F::CrossEntropyFuncOptions().label_smoothing(o.labelSmoothing);
+    if (!labels2.defined())
+      return F::cross_entropy(logits, labels.repeat({steps}), options);
+    options = options.reduction(torch::kNone);
+    const torch::Tensor share = mix.repeat({steps});
+    return (share * F::cross_entropy(logits, labels.repeat({steps}), options) + (1 - share) * F::cross_entropy(logits, labels2.repeat({steps}), options)).mean();
   };
   torch::Tensor loss;
   if (o.tet < 1)
-    loss = (1 - o.tet) * crossEntropy(stepLogits.mean(0), labels);
+    loss = (1 - o.tet) * crossEntropy(stepLogits.mean(0), 1);
   if (o.tet > 0) {
-    const torch::Tensor each = o.tet * crossEntropy(stepLogits.flatten(0, 1), labels.repeat({stepLogits.size(0)}));
+    const torch::Tensor each = o.tet * crossEntropy(stepLogits.flatten(0, 1), stepLogits.size(0));
     loss = loss.defined() ? loss + each : each;
   }
   return loss;

@@ -23,7 +23,9 @@ torch::Tensor layerLoss(const torch::Tensor &adapted, const torch::Tensor &teach
 torch::Tensor logitKd(const torch::Tensor &student, const torch::Tensor &teacher, double tau);
 
 /// (1 - tet) CE(mean_t z_t, y) + tet mean_t CE(z_t, y)   (the second: TET, Deng et al., ICLR 2022). stepLogits [T,B,K].
-torch::Tensor outputLoss(const torch::Tensor &stepLogits, const torch::Tensor &labels, const LossOptions &);
+/// Of mixed images (cutmix, mixup): mix_b CE(z_b, y_b) + (1 - mix_b) CE(z_b, y2_b), mean over the batch, in CE's place.
+torch::Tensor outputLoss(const torch::Tensor &stepLogits, const torch::Tensor &labels, const LossOptions &, const torch::Tensor &labels2 = {},
+                         const torch::Tensor &mix = {});
 
 /// mean (z_t - 1)^2 over steps, batch and classes: TET's regulariser, which keeps single steps from running away.
 torch::Tensor marginLoss(const torch::Tensor &stepLogits);

@@ -1,5 +1,6 @@
 // lasnn-distill: the command line. Results on stdout, diagnostics on stderr; exit 0, 1 (it failed), 2 (it was asked wrongly).
 #include "distill/arch.h"
+#include "distill/augment.h"
 #include "distill/commands.h"
 #include "distill/presets.h"
 
@@ -24,13 +25,15 @@ CLI::Option *choose(CLI::App *app, const std::string &name, std::string &to, con
   return add(app, name, to, help)->check(CLI::IsMember(from));
 }
 
-void addData(CLI::App *app, std::string &data) {
-  add(app, "--data", data, "SET:DIR, SET one of " + lasnn::data::knownSets())->required();
+template <typename Options> void addData(CLI::App *app, Options &o) {
+  add(app, "--data", o.data, "SET:DIR, for some sets with ?key=value&... behind (docs/data.md); SET one of " + lasnn::data::knownSets())->required();
+  app->add_flag("--skip-corrupt,!--no-skip-corrupt", o.skipCorrupt, "leave damaged records out and say which, instead of failing");
+  app->add_flag("--checksums", o.checksums, "compare standard files with their known MD5; a difference is said, not an error");
 }
 
 void addTraining(CLI::App *app, TrainOptions &o, std::string &preset, std::string &every) {
   app->add_option("--preset", preset, "defaults by name (" + knownPresets() + ") or FILE.json; other flags win over it");
-  addData(app, o.data);
+  addData(app, o);
   add(app, "-o,--output", o.out, "the model file to write")->required();
   add(app, "--arch", o.arch, "architecture: " + knownArchs() + ", or FILE.json; default: cnn-small, for a student its teacher's");
   add(app, "--width", o.shape.width, "every layer's channels times this, to multiples of 32 (below 64: of 8)")->check(CLI::Range(0.01, 16.0));
@@ -52,7 +55,7 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset, std::strin
   add(app, "--bn-reestimate", o.bnReestimate, "measure normalisation's statistics anew over N batches before the first step")->check(CLI::NonNegativeNumber);
   add(app, "--bn-reestimate-end", o.bnReestimateEnd, "and after the last")->check(CLI::NonNegativeNumber);
   add(app, "--label-smoothing", o.labelSmoothing, "of the cross-entropy")->check(CLI::Range(0.0, 0.9));
-  choose(app, "--augment", o.augment, "random changes of training images", {"none", "flip", "crop", "crop-flip", "crop-flip-cutout"});
+  add(app, "--augment", o.augment, "random changes of training images: none, crop-flip, crop-flip-cutout, or a list of " + knownAugments() + " (docs/data.md)");
   add(app, "--seed", o.seed, "everything random follows from it");
   add(app, "--workers", o.workers, "replicas that share each batch, a thread each; part of what a result depends on")->check(CLI::Range(1, 256));
   add(app, "--threads", o.threads, "intra-op threads a worker; leave 1 unless the machine is idle")->check(CLI::Range(1, 256));
@@ -171,7 +174,7 @@ int main(int argc, char **argv) {
 
   auto *evalCommand = app.add_subcommand("eval", "accuracy, firing rates and latency of a model");
   evalCommand->add_option("model", eval.model, "MODEL.pt, teacher or student")->required();
-  addData(evalCommand, eval.data);
+  addData(evalCommand, eval);
   choose(evalCommand, "--split", eval.split, "which images", {"train", "test"});
   add(evalCommand, "--limit", eval.limit, "the first N images, 0 = all")->check(CLI::NonNegativeNumber);
   add(evalCommand, "--threads", eval.threads, "shards evaluated at a time")->check(CLI::Range(1, 256));
@@ -184,7 +187,7 @@ int main(int argc, char **argv) {
 
   auto *traceCommand = app.add_subcommand("trace", "write a student's per-step spikes and logits: OUT.json, OUT.bin");
   traceCommand->add_option("model", tracing.model, "STUDENT.pt")->required();
-  addData(traceCommand, tracing.data);
+  addData(traceCommand, tracing);
   choose(traceCommand, "--split", tracing.split, "which images", {"train", "test"});
   add(traceCommand, "--limit", tracing.limit, "the first N images")->check(CLI::Range(int64_t(1), int64_t(10000)));
   add(traceCommand, "-o,--output", tracing.out, "the files to write, without .json and .bin")->required();

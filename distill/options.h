@@ -66,6 +66,7 @@ struct TrainOptions {
   uint64_t seed = 1;
   int threads = 1, workers = 1;
   bool bfloat16 = false, resume = false;
+  bool skipCorrupt = false, checksums = false; // of the data set; the first changes which images there are
   std::string log, checkpoint;
   int64_t stopAfter = 0; // > 0: end after so many epochs of the schedule, as if interrupted
   double ema = 0;        // decay of the weights' moving average, 0: none

@@ -9,15 +9,16 @@
 namespace lasnn::distill {
 
 void traceStudent(const Model &model, const data::Dataset &set, const std::string &path) {
-  if (!model.student() || model.meta.value("encoding", "direct") != "direct")
-    throw std::runtime_error("only students of direct encoding can be traced: their input is the same for every executor");
+  const std::string encoding = model.meta.value("encoding", "direct");
+  if (!model.student() || encoding == "poisson")
+    throw std::runtime_error("only students of direct encoding or of events can be traced: their input is the same for every executor");
   checkDataset(model, set);
   torch::InferenceMode inference;
   const int64_t T = model.timesteps(), n = int64_t(set.count);
   std::vector<uint32_t> order(set.count);
   std::iota(order.begin(), order.end(), 0u);
   const Batch batch = makeBatch(set, order, {}, 0, false);
-  const Forward result = model.network->forward({batch.images, 1}, T);
+  const Forward result = model.network->forward(encode(batch, encoding, T, 0), T);
 
   nlohmann::json head = {{"timesteps", T}, {"tensors", nlohmann::json::array()}};
   std::string bytes;
@@ -26,7 +27,7 @@ void traceStudent(const Model &model, const data::Dataset &set, const std::strin
     head["tensors"].push_back({{"name", name}, {"shape", value.sizes().vec()}});
     bytes.append(static_cast<const char *>(value.data_ptr()), size_t(value.numel()) * sizeof(float));
   };
-  put("input", batch.images);
+  put("input", batch.frames == 1 ? batch.images : batch.images.view({batch.frames, n, set.channels, set.height, set.width}));
   auto bySteps = [&](const Steps &value) { // a static value is the same at every step
     std::vector<int64_t> shape = value.x.sizes().vec();
     shape[0] = n;

@@ -91,7 +91,7 @@ std::vector<uint32_t> allImages(const data::Dataset &set, const TrainHooks &hook
 Trainer::Trainer(const TrainOptions &o, const data::Dataset &set, const std::function<Learner(int)> &makeLearner, const nlohmann::json &run,
                  const TrainHooks &hooks)
     : o_(o), set_(set), run_(run), hooks_(hooks), group_(*hooks.group), device_(deviceFromName(o.device)),
-      workers_(std::max(1, std::min<int>(o.workers, int(o.batch)))), replicas_(workers_ * group_.size()), augment_(augmentFromName(o.augment, set.height)),
+      workers_(std::max(1, std::min<int>(o.workers, int(o.batch)))), replicas_(workers_ * group_.size()), augment_(parseAugment(o.augment, set)),
       images_(allImages(set, hooks)),
       // The last, smaller batch of an epoch is left out, as its statistics would be noisier; order changes, so every image counts.
       perEpoch_(std::max<int64_t>(1, int64_t(images_.size()) / o.batch)), progress_(o.epochs, group_.first() && isatty(2)) {
@@ -147,8 +147,7 @@ void Trainer::resume() {
 }
 
 Batch Trainer::batchOf(std::span<const uint32_t> indices, uint64_t stream, const Learner &learner) {
-  Batch batch = makeBatch(set_, indices, augment_, stream, learner.intensities);
-  toDevice(batch, device_);
+  Batch batch = makeBatch(set_, indices, augment_, stream, learner.intensities, place_.epoch, device_);
   if (o_.channelsLast)
     batch.images = batch.images.contiguous(torch::MemoryFormat::ChannelsLast);
   return batch;

@@ -6,6 +6,7 @@
 #include "passes/passes.h"
 #include "tools/common/cli.h"
 #include "tools/common/model.h"
+#include "tools/common/samples.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
@@ -22,6 +23,7 @@ namespace {
 struct Options {
   std::string model, output, target = "x86", weights, calib, report, emit;
   size_t calibLimit = 512;
+  bool skipCorrupt = false, checksums = false;
   int stateBits = 0;
   bool check = false, convert = false, json = false, timing = false, printAfterAll = false;
   std::vector<float> mean, std;
@@ -44,7 +46,8 @@ void declare(CLI::App &app, Options &o) {
       ->check(CLI::IsMember({"int8", "int7", "int6", "int5", "int4", "int3", "int2", "ternary"}));
   app.add_option("--state-bits", o.stateBits, "width of the membrane; 0: chosen from calibration or proof")
       ->check(CLI::IsMember({0, 16, 24}));
-  app.add_option("--calib", o.calib, "calibration data as SET:DIR, train split; SET: " + data::knownSets());
+  app.add_option("--calib", o.calib, "calibration data as SET:DIR, for some sets with ?key=value&... behind, train split; SET: " + data::knownSets());
+  addDataFlags(app, o.skipCorrupt, o.checksums);
   app.add_option("--calib-limit", o.calibLimit, "images of the calibration set to use");
   app.add_option("--mean", o.mean, "input mean per channel, of pixel/255; overrides the model's own")->delimiter(',');
   app.add_option("--std", o.std, "input standard deviation per channel")->delimiter(',');
@@ -60,12 +63,14 @@ void declare(CLI::App &app, Options &o) {
   app.add_flag("--mlir-print-ir-after-all", o.printAfterAll, "print the IR after every pass on stderr");
 }
 
-llvm::Expected<std::shared_ptr<CalibrationData>> loadCalibration(const Options &o) {
+llvm::Expected<std::shared_ptr<CalibrationData>> loadCalibration(const Options &o, snn::NetworkOp network) {
   if (o.calibLimit == 0)
     return llvm::createStringError("--calib-limit is 0: the calibration set is empty, expected at least 1 image");
-  std::string error;
-  auto set = data::load(o.calib, "train", o.calibLimit, error);
-  if (!set) return llvm::createStringError(error);
+  data::LoadOptions options;
+  options.limit = o.calibLimit, options.skipCorrupt = o.skipCorrupt, options.checksums = o.checksums;
+  auto set = loadSamples(network, o.calib, "train", options);
+  if (!set) return set.takeError();
+  printNotes("lasnn-compile", *set);
   auto calibration = std::make_shared<CalibrationData>();
   calibration->description = fmt::format("{} train, first {} images", set->name, set->count);
   for (size_t i = 0; i < set->count; ++i) calibration->samples.emplace_back(set->image(i), set->image(i) + set->imageBytes());
@@ -143,7 +148,7 @@ int main(int argc, char **argv) {
     compile.weightBits = weightBits;
     compile.stateBits = o.stateBits;
     if (!o.calib.empty() && shown.empty()) {
-      auto calibration = loadCalibration(o);
+      auto calibration = loadCalibration(o, model->network);
       if (!calibration) return fail(tool, calibration.takeError());
       compile.calibration = *calibration;
     }

@@ -1,6 +1,7 @@
 // lasnn-run: a compiled network (or, on the interpreter, any model) over a data set.
 #include "tools/common/cli.h"
 #include "tools/common/model.h"
+#include "tools/common/samples.h"
 #include "tools/common/sweep.h"
 
 #include <fmt/format.h>
@@ -12,14 +13,16 @@ int main(int argc, char **argv) {
   const std::string tool = "lasnn-run";
   CLI::App app{"Run a network over a data set and report accuracy, latency, spike rates and the digest of its outputs."};
   std::string path, spec, split = "test", device = "auto", isa = "auto";
-  size_t limit = 0, threads = 1;
+  data::LoadOptions options;
+  size_t threads = 1;
   bool json = false, profile = false;
   onnx_import::ImportOptions import;
   setUp(app, tool);
   app.add_option("artefact", path, ".lasnn; with --device=interp also .onnx and .mlir; - is stdin")->required();
-  app.add_option("--data", spec, "data set as SET:DIR; SET: " + data::knownSets())->required();
+  app.add_option("--data", spec, "data set as SET:DIR, for some sets with ?key=value&... behind; SET: " + data::knownSets())->required();
   app.add_option("--split", split, "train or test")->check(CLI::IsMember({"train", "test"}));
-  app.add_option("--limit", limit, "use the first N images; 0: all");
+  app.add_option("--limit", options.limit, "use the first N images; 0: all");
+  addDataFlags(app, options.skipCorrupt, options.checksums);
   app.add_option("--device", device, "auto is x86 for .lasnn, else interp")->check(CLI::IsMember({"auto", "interp", "x86"}));
   app.add_option("--isa", isa, "kernels of the x86 device; LASNN_ISA in the environment overrides auto")
       ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512"}));
@@ -37,9 +40,9 @@ int main(int argc, char **argv) {
   if (device == "x86" && model->kind != Model::Kind::Lasnn)
     return fail(tool, fmt::format("'{}' is no .lasnn, which --device=x86 needs; compile it with lasnn-compile --target=x86", path));
 
-  std::string error;
-  auto set = data::load(spec, split, limit, error);
-  if (!set) return fail(tool, error);
+  auto set = loadSamples(model->network, spec, split, options);
+  if (!set) return fail(tool, set.takeError());
+  printNotes(tool, *set);
   DeviceFactory make = [&]() -> llvm::Expected<std::unique_ptr<Device>> {
     if (device == "x86") return makeX86(model->bytes.data.get(), model->bytes.size, isa);
     return makeInterpreter(model->network);

@@ -7,6 +7,7 @@
 #include "passes/passes.h"
 #include "tools/common/cli.h"
 #include "tools/common/model.h"
+#include "tools/common/samples.h"
 #include "tools/common/sweep.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -92,7 +93,7 @@ struct Options {
   std::vector<std::string> artefacts;
   size_t limit = 1000;
   double maxDrop = 1.0, floatTolerance = 1e-4;
-  bool json = false;
+  bool json = false, skipCorrupt = false, checksums = false;
 };
 
 /// One artefact (or the network compiled here) against the source; returns the report, `proved` inside.
@@ -177,9 +178,10 @@ int main(int argc, char **argv) {
   setUp(app, tool);
   app.add_option("model", o.model, "the source: .onnx or .mlir, float")->required();
   app.add_option("artefacts", o.artefacts, ".lasnn files; none: compile for x86 in memory and verify that");
-  app.add_option("--data", o.data, "data set as SET:DIR; SET: " + data::knownSets())->required();
+  app.add_option("--data", o.data, "data set as SET:DIR, for some sets with ?key=value&... behind; SET: " + data::knownSets())->required();
   app.add_option("--split", o.split, "train or test")->check(CLI::IsMember({"train", "test"}));
   app.add_option("--limit", o.limit, "use the first N images; 0: all");
+  addDataFlags(app, o.skipCorrupt, o.checksums);
   app.add_option("--timesteps", import.timesteps, "T; overrides the model's own");
   app.add_option("--max-drop", o.maxDrop, "points of accuracy that quantization may cost");
   app.add_option("--float-tolerance", o.floatTolerance, "share of a layer's spikes that folding may move (float rounding near the threshold)");
@@ -192,9 +194,11 @@ int main(int argc, char **argv) {
   auto source = loadModel(*context, o.model, import);
   if (!source) return fail(tool, source.takeError());
   if (source->network.isInteger()) return fail(tool, fmt::format("'{}' is in integer form, expected the float source", o.model));
-  std::string error;
-  auto set = data::load(o.data, o.split, o.limit, error);
-  if (!set) return fail(tool, error);
+  data::LoadOptions options;
+  options.limit = o.limit, options.skipCorrupt = o.skipCorrupt, options.checksums = o.checksums;
+  auto set = loadSamples(source->network, o.data, o.split, options);
+  if (!set) return fail(tool, set.takeError());
+  printNotes(tool, *set);
 
   auto runPasses = [&](mlir::ModuleOp module, auto build) {
     mlir::PassManager manager(context.get(), mlir::ModuleOp::getOperationName());

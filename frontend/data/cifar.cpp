@@ -6,7 +6,9 @@
 
 namespace lasnn::data {
 
-bool readCifar(const Set &set, const std::string &dir, bool train, Dataset &out, std::string &error) {
+bool readCifar(const Set &set, const Request &request, Dataset &out, std::string &error) {
+  const std::string &dir = request.dir;
+  const bool train = request.train;
   const bool hundred = set.classes == 100;
   const size_t labelBytes = hundred ? 2 : 1;
   out.channels = set.channels, out.height = set.height, out.width = set.width, out.classes = set.classes;

@@ -56,7 +56,9 @@ bool readIdxFile(const std::string &dir, const char *name, size_t axes, std::vec
 
 } // namespace
 
-bool readIdx(const Set &set, const std::string &dir, bool train, Dataset &out, std::string &error) {
+bool readIdx(const Set &set, const Request &request, Dataset &out, std::string &error) {
+  const std::string &dir = request.dir;
+  const bool train = request.train;
   const char *imagesName = train ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte";
   const char *labelsName = train ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte";
   std::vector<uint8_t> labels;

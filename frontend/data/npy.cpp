@@ -115,7 +115,9 @@ bool readLabels(const std::string &path, std::vector<uint16_t> &labels, std::str
 
 } // namespace
 
-bool readNpy(const Set &, const std::string &dir, bool train, Dataset &out, std::string &error) {
+bool readNpy(const Set &, const Request &request, Dataset &out, std::string &error) {
+  const std::string &dir = request.dir;
+  const bool train = request.train;
   const std::string split = train ? "train" : "test", other = train ? "test" : "train";
   const std::string path = dir + "/" + split + "_images.npy";
   Array images;

@@ -1,4 +1,5 @@
 #include "passes/Calibrate/Calibrate.h"
+#include "passes/Samples.h"
 #include "frontend/data/data.h"
 #include "ir/interpreter/interpreter.h"
 #include "passes/Support.h"
@@ -24,9 +25,10 @@ struct Calibrate : lasnn::impl::CalibrateBase<Calibrate> {
     NetworkOp network = getOperation();
     if (data.empty())
       return emitError(network.getLoc()) << "no calibration data is given; name a set with data=SET:DIR, SET one of " << lasnn::data::knownSets();
-    std::string error;
-    auto set = lasnn::data::load(data, split, limit > 0 ? size_t(limit) : 0, error);
-    if (!set) return emitError(network.getLoc()) << "calibration data: " << error;
+    lasnn::data::LoadOptions options;
+    options.limit = limit > 0 ? size_t(limit) : 0;
+    auto set = lasnn::loadSamples(network, data, split, options);
+    if (!set) return emitError(network.getLoc()) << "calibration data: " << llvm::toString(set.takeError());
     auto read = std::make_shared<CalibrationData>();
     read->description = set->name + " " + split + " " + std::to_string(set->count);
     for (size_t i = 0; i < set->count; ++i) read->samples.emplace_back(set->image(i), set->image(i) + set->imageBytes());

@@ -128,6 +128,54 @@ class Tools(unittest.TestCase):
         for path in (teacher, student, onnx, artefact):
             path.unlink()
 
+    def test_events_from_recordings_to_every_device(self):
+        if not (BIN / "lasnn-distill").exists():
+            self.skipTest("lasnn-distill is not built (no LibTorch)")
+        draw = random.Random(2)
+        with tempfile.TemporaryDirectory() as place:
+            place = pathlib.Path(place)
+            for split, count in (("train", 12), ("test", 6)):
+                for digit in range(3):  # a digit's events lie in a third of the sensor
+                    folder = place / "set" / split / str(digit)
+                    folder.mkdir(parents=True)
+                    for i in range(count):
+                        events = bytearray()
+                        for us in range(0, 60000, 100):
+                            x, y = draw.randrange(34), 11 * digit + draw.randrange(12)
+                            events += bytes([x, y]) + (draw.randrange(2) << 23 | us).to_bytes(3, "big")
+                        (folder / f"{i}.bin").write_bytes(events)
+            bare = f"--data=nmnist:{place}/set"
+            data = bare + "?size=17&max-count=3"
+            arch = place / "arch.json"
+            arch.write_text('[{"name": "c1", "conv": [8, 3, 2, 1]}, {"name": "fc", "linear": 0, "readout": true}]')
+            self.run_tool("lasnn-distill", "teacher", data, f"--arch={arch}", "-o", place / "t.pt", "--epochs=2", "--batch=12")
+            self.run_tool("lasnn-distill", "student", data, f"--teacher={place}/t.pt", "-o", place / "s.pt", "-T", 3, "--epochs=3", "--batch=12",
+                          "--augment=translate:2,roll:1")
+            trained = json.loads(self.run_tool("lasnn-distill", "eval", place / "s.pt", data, "--json").stdout)
+            self.run_tool("lasnn-distill", "eval", place / "s.pt", bare + "?size=17&max-count=3&window=time", code=1)
+            self.run_tool("lasnn-distill", "export", place / "s.pt", "-o", place / "s.onnx")
+            self.run_tool("lasnn-compile", place / "s.onnx", "-o", place / "s.lasnn", f"--calib={data[7:]}", "--calib-limit=20")
+            # T and max_count come from the model, so the spec may leave them out.
+            spec = bare + "?size=17"
+            source = json.loads(self.run_tool("lasnn-run", place / "s.onnx", spec, "--json").stdout)
+            self.assertAlmostEqual(source["top1"] / 100, trained["top1"], delta=1 / 18 + 1e-9)
+            truth = json.loads(self.run_tool("lasnn-run", place / "s.lasnn", spec, "--device=interp", "--json").stdout)
+            self.assertEqual(truth["images"], 18)
+            self.assertGreater(truth["spike_rate"], 0.001)
+            for isa in self.isas():
+                run = json.loads(self.run_tool("lasnn-run", place / "s.lasnn", spec, f"--isa={isa}", "--json").stdout)
+                self.assertEqual((run["digest"], run["top1"]), (truth["digest"], truth["top1"]))
+            self.run_tool("lasnn-verify", place / "s.onnx", place / "s.lasnn", spec, "--max-drop=40")
+            self.refused("lasnn-run", place / "s.lasnn", spec + "&frames=9", says="T = 3")
+            self.refused("lasnn-run", place / "s.lasnn", self.data, says="rule E3: the network takes 3 frames")
+            self.refused("lasnn-run", self.artefact, spec, says="rule E1")
+            broken = place / "set/test/1/0.bin"
+            broken.write_bytes(broken.read_bytes()[:-2])
+            self.refused("lasnn-run", place / "s.lasnn", spec, says="test/1/0.bin")
+            skipped = self.run_tool("lasnn-run", place / "s.lasnn", spec, "--skip-corrupt", "--json")
+            self.assertEqual(json.loads(skipped.stdout)["images"], 17)
+            self.assertIn("1 of 18 records is damaged and left out", skipped.stderr.decode())
+
     # what wrong input is told
 
     def test_wrong_command_lines_exit_2(self):

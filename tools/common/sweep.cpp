@@ -32,8 +32,9 @@ llvm::Expected<SweepResult> sweep(const DeviceFactory &make, const data::Dataset
     devices.push_back(std::move(*device));
   }
   if (set.imageBytes() != devices.front()->inputSize())
-    return llvm::createStringError(fmt::format("an image of {} has {}x{}x{} = {} bytes, the network takes {}; use the data set that the network was trained on",
-                                               set.name, set.channels, set.height, set.width, set.imageBytes(), devices.front()->inputSize()));
+    return llvm::createStringError(fmt::format("an image of {} has {}{}x{}x{} = {} bytes, the network takes {}; use the data set that the network was trained on",
+                                               set.name, set.events ? fmt::format("{} frames x ", set.frames) : "", set.channels, set.height, set.width,
+                                               set.imageBytes(), devices.front()->inputSize()));
   // A few runs that are not counted: the first ones pay for cold caches and page faults.
   Output warm;
   for (auto &device : devices) {

@@ -1,46 +1,19 @@
 // Readers of data sets: well-formed files give the right bytes, and every malformed one a message that helps.
-#include "frontend/data/data.h"
+#include "tests/frontend/data/folder.h"
 
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-#include <unistd.h>
 #include <zlib.h>
 
-#include <filesystem>
-#include <fstream>
-
-namespace fs = std::filesystem;
 using lasnn::data::Dataset;
 
 namespace {
 
-class Data : public testing::Test {
+class Data : public Folder {
 protected:
-  fs::path dir;
-  void SetUp() override {
-    const auto *info = testing::UnitTest::GetInstance()->current_test_info();
-    dir = fs::temp_directory_path() / fmt::format("lasnn_data_{}_{}", info->name(), getpid());
-    fs::create_directories(dir);
-  }
-  void TearDown() override { fs::remove_all(dir); }
-
-  void write(const std::string &name, const std::string &bytes) { std::ofstream(dir / name, std::ios::binary) << bytes; }
   void writeGz(const std::string &name, const std::string &bytes) {
     gzFile file = gzopen((dir / name).c_str(), "wb");
     gzwrite(file, bytes.data(), unsigned(bytes.size()));
     gzclose(file);
   }
-  std::optional<Dataset> load(const std::string &set, const std::string &split = "train", size_t limit = 0) {
-    error.clear();
-    return lasnn::data::load(set + ":" + dir.string(), split, limit, error);
-  }
-  /// Expects failure, with every one of `words` in the message.
-  void refuses(const std::string &set, std::initializer_list<std::string> words, const std::string &split = "train") {
-    EXPECT_FALSE(load(set, split).has_value());
-    for (const auto &word : words)
-      EXPECT_NE(error.find(word), std::string::npos) << "no \"" << word << "\" in: " << error;
-  }
-  std::string error;
 };
 
 std::string word(uint32_t x) { return {char(x >> 24), char(x >> 16), char(x >> 8), char(x)}; }
