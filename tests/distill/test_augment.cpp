@@ -4,6 +4,7 @@
 #include "distill/export.h"
 #include "distill/learn.h"
 #include "distill/loss.h"
+#include "distill/trainer.h"
 
 #include <gtest/gtest.h>
 
