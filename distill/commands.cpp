@@ -5,7 +5,9 @@
 #include "distill/file.h"
 #include "distill/history.h"
 #include "distill/learn.h"
+#include "distill/quantize.h"
 #include "distill/schedule.h"
+#include "distill/start.h"
 #include "distill/teacher.h"
 #include "distill/trace.h"
 #include "distill/trainer.h"
@@ -149,11 +151,11 @@ void runStudent(TrainOptions o, const StudentOptions &given, bool json) {
   StudentOptions s = given;
   if (s.timesteps < 1 || s.timesteps > 4096)
     throw std::invalid_argument(fmt::format("-T {}: a spiking network needs at least 1 time-step to answer (allowed 1 to 4096; 4 is a good start)", s.timesteps));
-  const Curriculum curriculum = curriculumFromText(s.timestepsSchedule, s.timesteps);
   const bool needed = !s.noDistill || s.init == "teacher";
   if (needed && s.teacher.empty())
-    throw std::invalid_argument("--teacher=FILE is needed (train one with `lasnn-distill teacher`), or give --no-distill --init=random");
+    throw std::invalid_argument("--teacher=FILE is needed (train one with `lasnn-distill teacher`), or give --no-distill --init=random (or a student's file)");
   const auto group = groupFromEnvironment(deviceFromName(o.device), o.timeout);
+  const Model start = findStart(s, o);
   const data::Dataset set = loadData(o, "train", s.timesteps);
   if (set.events && s.encoding == "poisson")
     throw std::invalid_argument(fmt::format("--encoding=poisson draws spikes from an image's intensities, but {} holds spikes already; leave it out", set.name));
@@ -165,7 +167,10 @@ void runStudent(TrainOptions o, const StudentOptions &given, bool json) {
   if (needed)
     teacher = loadTeacher(s.teacher, set);
   const auto ancestor = teacher ? teacher->network() : nullptr;
-  const Arch arch = o.arch.empty() && ancestor ? variantOf(ancestor->arch, o.shape) : archFor(o, set);
+  if (start.network && (!s.weights.empty() || !set.events)) // weights alone may go on with another T
+    checkDataset(start, set);
+  const Curriculum curriculum = curriculumFromText(s.timestepsSchedule, s.timesteps);
+  const Arch arch = !o.arch.empty() ? archFor(o, set) : start.network ? variantOf(start.network->arch, o.shape) : ancestor ? variantOf(ancestor->arch, o.shape) : archFor(o, set);
   torch::manual_seed(o.seed);
   Model model;
   nlohmann::json training = trainToJson(o);
@@ -175,16 +180,13 @@ void runStudent(TrainOptions o, const StudentOptions &given, bool json) {
   run["data"] = set.name, run["binning"] = set.binning, run["images"] = set.count;
   if (needed)
     run["student"]["teacher_file"] = fileDigest(s.teacher);
+  if (start.network)
+    run["student"]["init_file"] = fileDigest(s.init);
   run["workers"] = o.workers * group->size();
   TrainHooks hooks = watch(model, o, set, group);
   hooks.timesteps = [&](int64_t epoch) { return timestepsAt(curriculum, epoch, o.epochs); };
   const TrainResult result = train(o, set, [&](int k) {
-    auto network = std::make_shared<Network>(arch, s.neuron);
-    if (s.init == "teacher" && ancestor) {
-      const size_t copied = copyMatching(*ancestor, *network);
-      if (k == 0 && group->first())
-        fmt::print(stderr, "{} of {} synapses start from the teacher\n", copied, network->synapses().size());
-    }
+    const auto network = newStudent(start, ancestor.get(), arch, s, k == 0 && group->first());
     if (k == 0)
       model.network = network;
     return studentLearner(network, teacher, o, s);
@@ -206,6 +208,8 @@ void runEval(const EvalOptions &o, bool json) {
     out["model"] = o.model, out["kind"] = model.meta["kind"], out["split"] = o.split;
     if (model.student())
       out["timesteps"] = model.timesteps();
+    if (model.network->integer)
+      out["weights"] = widthsToText(model.network->integer->options.widths);
     fmt::print("{}\n", out.dump());
     return;
   }
@@ -223,10 +227,19 @@ void runTrace(const TraceOptions &o) {
   traceStudent(model, loadData(o, o.split, framesOf(model)), o.out);
 }
 
+void runQuantize(const QuantizeOptions &o) {
+  const Model model = loadModel(o.model);
+  const Model out = quantized(model, widthsFromText(o.weights), o.unit, model.timesteps());
+  saveModel(out, o.out);
+  fmt::print(stderr, "{}: weights {}, units by {}; measure it with `lasnn-distill eval`, train it with `student --weights={} --init={}`\n", o.out,
+             widthsToText(out.network->integer->options.widths), o.unit, o.weights, o.model);
+}
+
 void runExport(const ExportOptions &o) {
   const Model model = loadModel(o.model);
   exportStudent(model, o.out);
-  fmt::print(stderr, "{}: {} layers, T = {}\n", o.out, model.network->layerNames().size(), model.timesteps());
+  fmt::print(stderr, "{}: {} layers, T = {}{}\n", o.out, model.network->layerNames().size(), model.timesteps(),
+             model.network->integer ? ", weights " + widthsToText(model.network->integer->options.widths) : "");
 }
 
 } // namespace lasnn::distill

@@ -12,6 +12,9 @@ struct EvalOptions {
   int threads = 1;
   bool skipCorrupt = false, checksums = false;
 };
+struct QuantizeOptions {
+  std::string model, out, weights = "int8", unit = "best";
+};
 struct ExportOptions {
   std::string model, out;
 };
@@ -25,6 +28,7 @@ struct TraceOptions {
 void runTeacher(TrainOptions, bool json);
 void runStudent(TrainOptions, const StudentOptions &, bool json);
 void runEval(const EvalOptions &, bool json);
+void runQuantize(const QuantizeOptions &);
 void runExport(const ExportOptions &);
 void runTrace(const TraceOptions &);
 

@@ -1,6 +1,8 @@
 #include "distill/evaluate.h"
 #include "distill/learn.h"
+#include "distill/quantize.h"
 #include "distill/workers.h"
+#include "lasnn/lasnn.h"
 
 #include <fmt/format.h>
 
@@ -62,6 +64,7 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
 
   Evaluation out;
   out.images = order.size();
+  std::vector<int32_t> logits(network.integer ? order.size() * set.classes : 0); // of a student in integers, in image order
   const auto start = Clock::now();
   {
     at::set_num_threads(1);
@@ -71,8 +74,11 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
       for (size_t c = size_t(k); c < chunks; c += size_t(threads)) {
         const size_t from = c * chunk, to = std::min(order.size(), from + chunk);
         const auto [result, labels] = forward(from, to);
-        const torch::Tensor logits = result.logits.x.view({result.logits.steps, int64_t(to - from), -1}).mean(0);
-        parts[size_t(k)].correct += size_t((logits.argmax(1) == labels).sum().item<int64_t>());
+        parts[size_t(k)].correct += size_t((predictions(result, int64_t(to - from)) == labels).sum().item<int64_t>());
+        if (result.integerLogits) {
+          const torch::Tensor sums = summedLogits(*result.integerLogits, int64_t(to - from), T).to(torch::kCPU);
+          std::copy_n(sums.data_ptr<int32_t>(), sums.numel(), logits.begin() + std::ptrdiff_t(from * set.classes));
+        }
         if (model.student())
           for (const auto &[name, value] : result.layers)
             parts[size_t(k)].spikes[name] += value.x.sum(torch::kFloat64).item<double>();
@@ -80,6 +86,8 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
     });
   }
   out.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  if (network.integer)
+    out.digest = fmt::format("{:016x}", lasnn_hash64(logits.data(), logits.size() * sizeof(int32_t), 0));
   size_t correct = 0;
   double spikes = 0, slots = 0;
   for (const Part &part : parts)
@@ -122,6 +130,8 @@ Evaluation evaluate(const Model &model, const data::Dataset &set, int threads, i
 
 nlohmann::json evaluationToJson(const Evaluation &e) {
   nlohmann::json json = {{"images", e.images}, {"top1", e.top1}, {"seconds", e.seconds}, {"images_per_s", double(e.images) / e.seconds}};
+  if (!e.digest.empty())
+    json["digest"] = e.digest;
   if (!e.layers.empty()) {
     json["spike_rate"] = e.meanRate;
     json["layers"] = nlohmann::json::array();

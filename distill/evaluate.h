@@ -16,6 +16,7 @@ struct Evaluation {
   size_t images = 0;
   double top1 = 0, seconds = 0, meanRate = 0;
   std::vector<LayerRate> layers; // students only
+  std::string digest;            // students in integers: XXH64 of all logits, as lasnn-run prints it
   std::vector<double> latencyUs; // p50, p90, p99; empty unless asked for
 };
 

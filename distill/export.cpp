@@ -1,5 +1,6 @@
 #include "distill/export.h"
 #include "distill/file.h"
+#include "distill/quantize.h"
 
 #include <fmt/format.h>
 #include <onnx/onnx_pb.h>
@@ -88,8 +89,8 @@ void addFunction(onnx::ModelProto *model, bool leaky, Reset reset, const std::st
   }
 }
 
-void addSynapse(onnx::GraphProto *graph, const Network &network, const Synapse &s, std::string input, bool flat, const std::string &output) {
-  const auto [weight, bias] = network.synapse(s.name)->folded();
+void addSynapse(onnx::GraphProto *graph, const Network &network, const Node &node, const Synapse &s, std::string input, bool flat, const std::string &output) {
+  const auto [weight, bias] = network.integer ? network.integer->exported(network, node, s) : network.synapse(s.name)->folded();
   addTensor(graph, s.name + ".weight", weight);
   addTensor(graph, s.name + ".bias", bias);
   if (s.conv) {
@@ -113,6 +114,22 @@ void addMetadata(onnx::ModelProto *model, const char *key, const std::string &va
   auto *entry = model->add_metadata_props();
   entry->set_key(key);
   entry->set_value(value);
+}
+
+/// What a student was trained with in integers: widths, and what one unit of each layer's currents is worth.
+void addUnits(onnx::ModelProto *model, const Network &network) {
+  const Widths &widths = network.integer->options.widths;
+  addMetadata(model, "lasnn.weights", fmt::format("int{}", widths.all));
+  for (const Node &node : network.arch.nodes) {
+    if (node.synapses.empty())
+      continue;
+    const std::string layer = node.kind == Node::Kind::Readout ? "logits" : node.name + ".lif";
+    const torch::Tensor unit = network.integer->unit(node.name).contiguous();
+    const std::vector<float> values(unit.data_ptr<float>(), unit.data_ptr<float>() + unit.numel());
+    addMetadata(model, ("lasnn.unit." + layer).c_str(), fmt::format("{}", fmt::join(values, ","))); // shortest text that reads back the same
+    if (widths.bits(node.name) != widths.all)
+      addMetadata(model, ("lasnn.weights." + layer).c_str(), fmt::format("int{}", widths.bits(node.name)));
+  }
 }
 
 /// Shortest text that reads back as the same float32.
@@ -175,7 +192,7 @@ std::string studentOnnx(const Model &source) {
     std::string current;
     for (const Synapse &s : node.synapses) {
       const std::string output = node.kind == Node::Kind::Readout ? "logits" : s.name;
-      addSynapse(graph, network, s, value.at(s.from), flat.at(s.from), output);
+      addSynapse(graph, network, node, s, value.at(s.from), flat.at(s.from), output);
       if (!current.empty()) {
         addNode(graph, "Add", {current, output}, {node.name + ".add"});
         current = node.name + ".add";
@@ -211,6 +228,8 @@ std::string studentOnnx(const Model &source) {
   addMetadata(&model, "lasnn.mean", numbers(source.meta.at("data").at("mean")));
   addMetadata(&model, "lasnn.std", numbers(source.meta.at("data").at("std")));
   addMetadata(&model, "lasnn.layers", fmt::format("{}", fmt::join(layers, ",")));
+  if (network.integer)
+    addUnits(&model, network);
   addMetadata(&model, "lasnn.source", fmt::format("lasnn-distill 0.1.0, {} on {}", arch.name, source.meta.at("data").value("name", "?")));
   return model.SerializeAsString();
 }

@@ -94,7 +94,10 @@ void addDistillation(CLI::App *app, StudentOptions &s) {
   // Not CLI11's range check: a T of 0 deserves a sentence of its own (commands.cpp).
   add(app, "-T,--timesteps", s.timesteps, "time-steps");
   choose(app, "--encoding", s.encoding, "input: the image as current, or Poisson spikes", {"direct", "poisson"});
-  choose(app, "--init", s.init, "start from the teacher's weights where shapes agree", {"teacher", "random"});
+  add(app, "--init", s.init, "start from the teacher's weights where shapes agree (teacher), from another student's (STUDENT.pt), or random");
+  add(app, "--weights", s.weights, "train in integers as they are compiled: int8 to int2 (ternary), exceptions by layer: int4,conv1=int8; needs --init=STUDENT.pt");
+  choose(app, "--weight-unit", s.weightUnit, "what one unit is worth: learned; best (least squared error at the start); max (the largest weight uses all bits)",
+         {"learned", "best", "max"});
   app->add_flag("--no-distill", s.noDistill, "labels only: the baseline that distillation is measured against");
   add(app, "--alpha", l.alpha, "weight of the layer term")->check(CLI::NonNegativeNumber);
   app->add_option("--lambda", l.lambda, "weight of each aligned layer, comma-separated, or one for all")->delimiter(',')->check(CLI::NonNegativeNumber);
@@ -160,6 +163,7 @@ int main(int argc, char **argv) {
   EvalOptions eval;
   ExportOptions exporting;
   TraceOptions tracing;
+  QuantizeOptions quantizing;
   std::string preset, every, reset = "zero", surrogate = "triangle";
   eval.threads = int(std::max(1u, std::thread::hardware_concurrency()));
 
@@ -185,13 +189,19 @@ int main(int argc, char **argv) {
   exportCommand->add_option("model", exporting.model, "STUDENT.pt")->required();
   add(exportCommand, "-o,--output", exporting.out, "the ONNX file to write")->required();
 
+  auto *quantizeCommand = app.add_subcommand("quantize", "round a student's weights to integers, without training");
+  quantizeCommand->add_option("model", quantizing.model, "STUDENT.pt")->required();
+  add(quantizeCommand, "--weights", quantizing.weights, "int8 to int2 (ternary), exceptions by layer: int4,conv1=int8");
+  choose(quantizeCommand, "--weight-unit", quantizing.unit, "what one unit is worth: best (least squared error) or max (the largest weight uses all bits)", {"best", "max"});
+  add(quantizeCommand, "-o,--output", quantizing.out, "the model file to write")->required();
+
   auto *traceCommand = app.add_subcommand("trace", "write a student's per-step spikes and logits: OUT.json, OUT.bin");
   traceCommand->add_option("model", tracing.model, "STUDENT.pt")->required();
   addData(traceCommand, tracing);
   choose(traceCommand, "--split", tracing.split, "which images", {"train", "test"});
   add(traceCommand, "--limit", tracing.limit, "the first N images")->check(CLI::Range(int64_t(1), int64_t(10000)));
   add(traceCommand, "-o,--output", tracing.out, "the files to write, without .json and .bin")->required();
-  for (auto *command : {teacherCommand, studentCommand, evalCommand, exportCommand, traceCommand})
+  for (auto *command : {teacherCommand, studentCommand, evalCommand, quantizeCommand, exportCommand, traceCommand})
     command->set_version_flag("--version", "lasnn-distill 0.1.0");
 
   try {
@@ -201,12 +211,17 @@ int main(int argc, char **argv) {
     readCheckpointEvery(every, train);
     student.neuron.reset = resetFromName(reset);
     student.neuron.surrogate = surrogateFromName(surrogate);
+    for (const char *name : {"--timesteps", "--encoding", "--neuron", "--beta", "--v-threshold", "--reset"})
+      if (studentCommand->count(name) > 0)
+        student.given.push_back(name);
     if (*teacherCommand)
       runTeacher(train, json);
     else if (*studentCommand)
       runStudent(train, student, json);
     else if (*evalCommand)
       runEval(eval, json);
+    else if (*quantizeCommand)
+      runQuantize(quantizing);
     else if (*traceCommand)
       runTrace(tracing);
     else

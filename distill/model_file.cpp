@@ -1,5 +1,6 @@
 #include "distill/model_file.h"
 #include "distill/file.h"
+#include "distill/quantize.h"
 
 #include <fmt/format.h>
 
@@ -32,6 +33,8 @@ void readTensors(torch::nn::Module &module, torch::serialize::InputArchive &arch
 }
 
 void saveModel(const Model &model, const std::string &path) {
+  if (model.network->integer)
+    model.network->integer->settle();
   writeAtomically(path, [&](const std::string &temporary) {
     torch::serialize::OutputArchive archive;
     nlohmann::json meta = model.meta;
@@ -40,6 +43,8 @@ void saveModel(const Model &model, const std::string &path) {
     meta["arch"] = archToJson(model.network->arch);
     if (model.network->neuron)
       meta["neuron"] = neuronToJson(*model.network->neuron);
+    if (model.network->integer)
+      meta["integer"] = integerToJson(model.network->integer->options);
     archive.write("meta", c10::IValue(meta.dump()));
     writeTensors(*model.network, archive);
     archive.save_to(temporary);
@@ -67,6 +72,8 @@ Model loadModel(const std::string &path) {
   if (model.meta.contains("neuron"))
     neuron = neuronFromJson(model.meta["neuron"]);
   model.network = std::make_shared<Network>(archFromJson(model.meta.at("arch")), neuron);
+  if (model.meta.contains("integer"))
+    makeInteger(*model.network, integerFromJson(model.meta["integer"]));
   readTensors(*model.network, archive, path);
   model.network->eval();
   return model;

@@ -1,4 +1,5 @@
 #include "distill/network.h"
+#include "distill/quantize.h"
 
 #include <fmt/format.h>
 
@@ -264,6 +265,8 @@ Steps Network::activate(const Node &node, const Steps &current, int64_t steps) {
 }
 
 Forward Network::forward(const Steps &input, int64_t steps) {
+  if (integer)
+    return integer->forward(*this, input, steps);
   Forward out;
   std::map<std::string, Steps> values = {{"input", input}};
   if (input.x.is_cuda() && input.x.dim() == 4) // cuDNN's tensor-core convolutions read this order; the neurons read either
@@ -322,6 +325,17 @@ torch::Tensor meanOverSteps(const Steps &value) {
   sizes[0] /= value.steps;
   sizes.insert(sizes.begin(), value.steps);
   return value.x.view(sizes).mean(0, false, torch::kFloat32);
+}
+
+torch::Tensor predictions(const Forward &result, int64_t images) {
+  if (!result.integerLogits)
+    return result.logits.x.view({result.logits.steps, images, -1}).mean(0).argmax(1);
+  return summedLogits(*result.integerLogits, images, result.integerLogits->steps).argmax(1);
+}
+
+torch::Tensor summedLogits(const Steps &logits, int64_t images, int64_t steps) {
+  const torch::Tensor sums = logits.x.to(torch::kInt64).view({logits.steps, images, -1}).sum(0) * (steps / logits.steps); // R1
+  return sums.clamp(INT32_MIN, INT32_MAX).to(torch::kInt32).contiguous();
 }
 
 size_t copyMatching(const Network &from, Network &to) {

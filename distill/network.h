@@ -13,6 +13,8 @@
 
 namespace lasnn::distill {
 
+class IntegerForm; // quantize.h
+
 /// Values of T steps: x is [steps*B, ...], the step slowest. steps = 1 means the same at every step.
 struct Steps {
   torch::Tensor x;
@@ -46,6 +48,7 @@ struct SynapseModule : torch::nn::Module {
 struct Forward {
   Steps logits;                                        // [steps*B, classes]
   std::vector<std::pair<std::string, Steps>> layers;   // each layer's output: ReLU's values, or spikes
+  std::optional<Steps> integerLogits;                  // of a student in integers: the read-out's whole numbers
 };
 
 /// What a node's values are, of a student.
@@ -56,6 +59,7 @@ struct Network : torch::nn::Module {
   std::optional<NeuronOptions> neuron; // none: ReLU
   /// Called with every synapse's name and currents, in forward order; diagnosis sets it.
   std::function<void(const std::string &, const torch::Tensor &)> probe;
+  std::shared_ptr<IntegerForm> integer; // set: forward() computes in the integers of ir/spec.md
   bool bfloat16 = false;               // convolutions and neurons in bfloat16; normalisation and weights stay float32
 
   Network(const Arch &arch, std::optional<NeuronOptions> neuron);
@@ -84,6 +88,12 @@ private:
 
 /// Time average over the steps: [steps*B, ...] -> [B, ...], float32.
 torch::Tensor meanOverSteps(const Steps &);
+
+/// The answer of each of `images` images: the largest logit over all steps, the first among equals. In integers where there are.
+torch::Tensor predictions(const Forward &, int64_t images);
+
+/// A read-out in integers over T steps: [images, classes] int32.
+torch::Tensor summedLogits(const Steps &integerLogits, int64_t images, int64_t steps);
 
 /// Copies every weight, normalisation and bias whose name and shape agree; returns how many synapses were copied.
 size_t copyMatching(const Network &from, Network &to);

@@ -33,6 +33,9 @@ struct NeuronParameters {
 /// have the current's type, the state is float32 in both.
 torch::Tensor spikeSteps(const torch::Tensor &current, int64_t given, const NeuronParameters &, int64_t steps, const NeuronOptions &);
 
+/// 1 where x > 0, with the surrogate's slope as gradient.
+torch::Tensor spike(const torch::Tensor &x, const NeuronOptions &);
+
 /// The plain version in ordinary autograd operations, step after step; what spikeSteps is tested against.
 torch::Tensor spikeStepsPlain(const torch::Tensor &current, int64_t given, const NeuronParameters &, int64_t steps, const NeuronOptions &);
 

@@ -38,6 +38,8 @@ struct SpikeFunction : torch::autograd::Function<SpikeFunction> {
 
 } // namespace
 
+torch::Tensor spike(const torch::Tensor &x, const NeuronOptions &o) { return SpikeFunction::apply(x, int64_t(o.surrogate), o.width); }
+
 NeuronStepper::NeuronStepper(const NeuronParameters &p, const NeuronOptions &o) : p_(p), o_(o) {}
 
 torch::Tensor NeuronStepper::step(const torch::Tensor &current) {

@@ -67,7 +67,8 @@ nlohmann::json trainToJson(const TrainOptions &o) {
 
 nlohmann::json studentToJson(const StudentOptions &s) {
   const LossOptions &l = s.loss;
-  return {{"adapter", s.adapter}, {"align", s.align}, {"encoding", s.encoding}, {"init", s.init}, {"timesteps", s.timesteps},
+  return {{"adapter", s.adapter}, {"align", s.align}, {"encoding", s.encoding}, {"init", s.init},
+          {"weights", s.weights}, {"weight_unit", s.weights.empty() ? "" : s.weightUnit}, {"timesteps", s.timesteps},
           {"timesteps_schedule", s.timestepsSchedule}, {"distill", !s.noDistill},
           {"alpha", l.alpha}, {"lambda", l.lambda}, {"attention", l.attention}, {"attention_power", l.attentionPower},
           {"attention_temperature", l.attentionTemperature}, {"attention_scale", l.attentionScale}, {"distance", l.distance},

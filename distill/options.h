@@ -86,6 +86,8 @@ struct StudentOptions {
   int64_t timesteps = 4;
   std::string timestepsSchedule; // schedule.h: Curriculum
   bool noDistill = false;
+  std::string weights, weightUnit = "learned"; // width(s) to train in integers; empty: float
+  std::vector<std::string> given;              // options a student that is trained on has an opinion of, and the user too
   LossOptions loss;
   NeuronOptions neuron;
 };

@@ -39,6 +39,8 @@ void traceStudent(const Model &model, const data::Dataset &set, const std::strin
   for (const auto &[name, value] : result.layers)
     put(name + ".lif", bySteps(value));
   put("logits", bySteps(result.logits));
+  if (result.integerLogits)
+    put("logits.int", bySteps({result.integerLogits->x.to(torch::kFloat32), result.integerLogits->steps}));
   auto write = [](const std::string &to, const std::string &what) {
     writeAtomically(to, [&](const std::string &temporary) {
       std::ofstream file(temporary, std::ios::binary);
