@@ -1,6 +1,8 @@
 """Usage: bench.py NAME OUT.json OUT.md
+       bench.py --needs NAME
 
-Runs the cases of benchmarks/NAME.py and renders them. A benchmark is a module with TITLE and CASES, a list of Case."""
+Runs the cases of benchmarks/NAME.py and renders them. A benchmark is a module with TITLE and CASES, a list of Case, and maybe NEEDS,
+what scripts/bench makes for it first (quickstart, micro-benchmarks, peers, or a target of the build), and appendix(), Markdown below the table."""
 import dataclasses
 import datetime
 import importlib
@@ -62,17 +64,24 @@ def met(result):
     return "beyond" if passes("beyond") else "reached" if passes("reach") else "–" if result["reach"] is None else "**not reached**"
 
 
-def render(title, name, report):
+def needs(benchmark):
+    return getattr(benchmark, "NEEDS", ("quickstart", "micro-benchmarks"))
+
+
+def render(title, name, report, appendix=""):
     number = lambda value: "–" if value is None else f"{value:g}"
     limit = lambda r: "–" if r["reach"] is None else f"{'at least' if r['better'] == 'higher' else 'at most'} {number(r['reach'])}"
     rows = [f"| {r['case']} | {number(r['value'])} | {r['unit']} | {limit(r)} | {number(r['beyond'])} | {met(r)} |" for r in report["results"]]
     return "\n".join([
         f"# {title}", "", f"Measured by `scripts/bench {name}`, all in one run; this page is made from its JSON.", "",
         f"- machine: {report['machine']}", f"- date: {report['date']}", f"- commit: {report['commit']}", "",
-        "| case | value | unit | reach | beyond | |", "|---|---:|---|---|---:|---|", *rows, ""])
+        "| case | value | unit | reach | beyond | |", "|---|---:|---|---|---:|---|", *rows, "", *([appendix] if appendix else [])])
 
 
 def main():
+    if len(sys.argv) == 3 and sys.argv[1] == "--needs":
+        print("\n".join(needs(importlib.import_module(f"benchmarks.{sys.argv[2]}"))))
+        return
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     name, json_path, page_path = sys.argv[1:]
@@ -85,7 +94,7 @@ def main():
         report["results"].append(result)
         print(f"  {case.case:<72} {value:>10g} {case.unit:<12} {met(result).strip('*')}", flush=True)
     pathlib.Path(json_path).write_text(json.dumps(report, indent=2) + "\n")
-    pathlib.Path(page_path).write_text(render(benchmark.TITLE, name, report))
+    pathlib.Path(page_path).write_text(render(benchmark.TITLE, name, report, getattr(benchmark, "appendix", str)()))
     print(f"{json_path}\n{page_path}")
 
 
