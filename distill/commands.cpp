@@ -1,4 +1,5 @@
 #include "distill/commands.h"
+#include "distill/convert.h"
 #include "distill/device.h"
 #include "distill/evaluate.h"
 #include "distill/export.h"
@@ -6,6 +7,7 @@
 #include "distill/history.h"
 #include "distill/learn.h"
 #include "distill/quantize.h"
+#include "distill/report.h"
 #include "distill/schedule.h"
 #include "distill/start.h"
 #include "distill/teacher.h"
@@ -38,6 +40,16 @@ template <typename Options> data::Dataset loadData(const Options &o, const std::
 
 int64_t framesOf(const Model &model) { return model.student() ? model.timesteps() : 0; }
 
+/// The data as the model of `path` takes it: one that came from elsewhere brings a normalisation of its own, whatever the set's is.
+template <typename Options> data::Dataset loadFor(const Model &model, const std::string &path, const Options &o, const std::string &split, int64_t frames) {
+  data::Dataset set = loadData(o, split, frames);
+  if (path.ends_with(".safetensors")) {
+    set.mean = model.meta.at("data").at("mean").get<std::vector<float>>();
+    set.std = model.meta.at("data").at("std").get<std::vector<float>>();
+  }
+  return set;
+}
+
 Arch archFor(const TrainOptions &o, const data::Dataset &set) {
   Arch arch = findArch(o.arch.empty() ? "cnn-small" : o.arch, o.shape);
   arch.channels = set.channels, arch.height = set.height, arch.width = set.width, arch.classes = set.classes;
@@ -47,9 +59,11 @@ Arch archFor(const TrainOptions &o, const data::Dataset &set) {
 void checkTraining(const TrainOptions &o) {
   if (o.resume && o.checkpoint.empty())
     throw std::invalid_argument("--resume continues from --checkpoint=FILE, which is not given");
-  const auto parent = std::filesystem::path(o.out).parent_path();
-  if (!parent.empty() && !std::filesystem::is_directory(parent)) // before minutes of training, not after
-    throw std::runtime_error(fmt::format("{}: its folder does not exist; create {} first", o.out, parent.string()));
+  for (const std::string &file : {o.out, o.report}) {
+    const auto parent = std::filesystem::path(file).parent_path();
+    if (!parent.empty() && !std::filesystem::is_directory(parent)) // before minutes of training, not after
+      throw std::runtime_error(fmt::format("{}: its folder does not exist; create {} first", file, parent.string()));
+  }
 }
 
 unsigned cores() { return std::max(1u, std::thread::hardware_concurrency()); }
@@ -98,7 +112,7 @@ std::string fileDigest(const std::string &path) {
 }
 
 /// Writes the model, then measures it on the test split and reports.
-void finish(Model &model, const TrainOptions &o, const TrainResult &result, bool json) {
+void finish(Model &model, Teacher *teacher, const TrainOptions &o, const TrainResult &result, bool json) {
   model.meta["history"] = result.history;
   saveModel(model, o.out);
   const data::Dataset test = loadData(o, "test", framesOf(model));
@@ -107,6 +121,8 @@ void finish(Model &model, const TrainOptions &o, const TrainResult &result, bool
              model.student() ? fmt::format(", spike rate {:.2f} %", 100 * e.meanRate) : "");
   if (const std::string best = bestEpoch(result.history); !best.empty())
     fmt::print(stderr, "  {}\n", best);
+  if (!o.report.empty())
+    writeReport(model, teacher, test, {o.out, o.data, "", 2 * model.timesteps()}, int(cores()), o.report);
   if (!json)
     return;
   nlohmann::json out = {{"model", o.out}, {"kind", model.meta["kind"]}, {"epochs", result.epochs}, {"train_seconds", result.seconds},
@@ -143,7 +159,7 @@ void runTeacher(TrainOptions o, bool json) {
     return teacherLearner(network, o);
   }, run, hooks);
   if (group->first())
-    finish(model, o, result, json);
+    finish(model, nullptr, o, result, json);
 }
 
 void runStudent(TrainOptions o, const StudentOptions &given, bool json) {
@@ -192,34 +208,74 @@ void runStudent(TrainOptions o, const StudentOptions &given, bool json) {
     return studentLearner(network, teacher, o, s);
   }, run, hooks);
   if (group->first())
-    finish(model, o, result, json);
+    finish(model, teacher.get(), o, result, json);
 }
 
 void runEval(const EvalOptions &o, bool json) {
   const Model model = loadAnyModel(o.model);
-  data::Dataset set = loadData(o, o.split, framesOf(model));
-  if (o.model.ends_with(".safetensors")) { // its own normalisation, whatever the set's is
-    set.mean = model.meta.at("data").at("mean").get<std::vector<float>>();
-    set.std = model.meta.at("data").at("std").get<std::vector<float>>();
-  }
-  const Evaluation e = evaluate(model, set, o.threads, o.latency);
+  for (int64_t t : o.timesteps)
+    if (t < 1 || t > 4096)
+      throw std::invalid_argument(fmt::format("-T {}: a spiking network needs at least 1 time-step to answer (allowed 1 to 4096)", t));
+  if (!o.timesteps.empty() && !model.student())
+    throw std::invalid_argument(fmt::format("{}: is a teacher, which has no time-steps; leave -T out", o.model));
+  const int64_t steps = o.timesteps.empty() ? model.timesteps() : *std::max_element(o.timesteps.begin(), o.timesteps.end());
+  const data::Dataset set = loadFor(model, o.model, o, o.split, model.student() ? steps : 0);
+  Evaluation e = evaluate(model, set, o.threads, o.latency, {}, steps);
+  if (set.events) // a recording is cut into T frames, so each T sees other frames: no run gives the others
+    for (int64_t t : o.timesteps)
+      if (t != steps)
+        e.steps[size_t(t - 1)] = evaluate(model, loadFor(model, o.model, o, o.split, t), o.threads, 0, {}, t).steps.back();
   if (json) {
-    nlohmann::json out = evaluationToJson(e);
+    nlohmann::json out = evaluationToJson(e, o.timesteps);
     out["model"] = o.model, out["kind"] = model.meta["kind"], out["split"] = o.split;
-    if (model.student())
-      out["timesteps"] = model.timesteps();
     if (model.network->integer)
       out["weights"] = widthsToText(model.network->integer->options.widths);
     fmt::print("{}\n", out.dump());
     return;
   }
-  fmt::print("{} on {} {}: top1 {:.2f} % of {} images, {:.1f} s\n", model.meta["kind"].get<std::string>(), set.name, o.split, 100 * e.top1, e.images, e.seconds);
+  const std::string five = e.classes > 10 ? fmt::format(", top5 {:.2f} %", 100 * e.top5) : "";
+  fmt::print("{} on {} {}: top1 {:.2f} %{} of {} images, {:.1f} s\n", model.meta["kind"].get<std::string>(), set.name, o.split, 100 * e.top1, five, e.images, e.seconds);
   for (const LayerRate &layer : e.layers)
     fmt::print("  {:<16} {:>8} neurons  spike rate {:6.2f} %\n", layer.name, layer.neurons, 100 * layer.rate);
   if (!e.layers.empty())
-    fmt::print("  mean spike rate {:.2f} % at T = {}\n", 100 * e.meanRate, model.timesteps());
+    fmt::print("  mean spike rate {:.2f} % at T = {}\n", 100 * e.meanRate, e.timesteps);
+  for (int64_t t : o.timesteps) {
+    const StepAccuracy &at = e.steps[size_t(t - 1)];
+    fmt::print("  T = {:<5} top1 {:6.2f} %{}  spike rate {:6.2f} %\n", t, 100 * at.top1, five.empty() ? "" : fmt::format("  top5 {:6.2f} %", 100 * at.top5), 100 * at.rate);
+  }
   if (!e.latencyUs.empty())
     fmt::print("  one image: p50 {:.0f} us, p90 {:.0f} us, p99 {:.0f} us\n", e.latencyUs[0], e.latencyUs[1], e.latencyUs[2]);
+}
+
+void runReport(const ReportOptions &o) {
+  const Model model = loadAnyModel(o.model);
+  const data::Dataset set = loadFor(model, o.model, o, o.split, framesOf(model));
+  const auto teacher = o.teacher.empty() ? nullptr : loadTeacher(o.teacher, set);
+  writeReport(model, teacher.get(), set, {o.model, o.data, o.teacher, o.timesteps ? o.timesteps : 2 * model.timesteps()}, o.threads, o.out);
+}
+
+void runConvert(const ConvertCommand &o, bool json) {
+  const Model model = loadAnyModel(o.model);
+  if (model.student())
+    throw std::invalid_argument(fmt::format("{}: is a student and spikes already; give the teacher that is to be converted", o.model));
+  ConvertCommand calibration = o;
+  calibration.limit = o.options.calibrate;
+  const data::Dataset training = loadFor(model, o.model, calibration, "train", 0), test = loadFor(model, o.model, o, "test", 0);
+  const Thresholds thresholds = balanceThresholds(model, training, o.options);
+  const Conversion c = runConverted(model, thresholds, test, o.options);
+  if (json) {
+    nlohmann::json out = conversionToJson(c);
+    out["model"] = o.model;
+    out["options"] = {{"percentile", o.options.percentile}, {"per_channel", o.options.perChannel}, {"initial", o.options.initial}, {"max_pool", o.options.maxPool},
+                      {"calibrate", o.options.calibrate}, {"timesteps", o.options.timesteps}, {"bf16", o.options.bfloat16}};
+    fmt::print("{}\n", out.dump());
+    return;
+  }
+  fmt::print("{} images: the teacher has top1 {:.2f} %, converted ({:.1f} s):\n", c.images, 100 * c.annTop1, c.seconds);
+  for (int64_t t : doublings(int64_t(c.top1.size())))
+    fmt::print("  T = {:<5} top1 {:6.2f} %  spike rate {:6.2f} %\n", t, 100 * c.top1[size_t(t - 1)], 100 * c.rates[size_t(t - 1)]);
+  if (!c.stopped.empty())
+    fmt::print("  ended there: {}\n", c.stopped);
 }
 
 void runTrace(const TraceOptions &o) {

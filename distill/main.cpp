@@ -1,6 +1,7 @@
 // lasnn-distill: the command line. Results on stdout, diagnostics on stderr; exit 0, 1 (it failed), 2 (it was asked wrongly).
 #include "distill/arch.h"
 #include "distill/augment.h"
+#include "distill/claim.h"
 #include "distill/commands.h"
 #include "distill/presets.h"
 
@@ -68,6 +69,7 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset, std::strin
   add(app, "--log", o.log, "FILE.csv or FILE.jsonl: a line an epoch");
   add(app, "--valid", o.valid, "share of the training images held out, to choose settings on")->check(CLI::Range(0.0, 0.9));
   add(app, "--eval-every", o.evalEvery, "measure top-1 every N epochs, on the held-out images or else the test split; 0 = at the end, with --valid 1")->check(CLI::NonNegativeNumber);
+  add(app, "--report", o.report, "FILE.html: curves, confusion, rates and attention maps, as `lasnn-distill report` writes them");
   add(app, "--checkpoint", o.checkpoint, "written after every epoch");
   add(app, "--checkpoint-every", every, "and within an epoch: every N steps, or Ns for N seconds");
   app->add_flag("--resume", o.resume, "continue from --checkpoint when it exists");
@@ -123,6 +125,19 @@ void addDistillation(CLI::App *app, StudentOptions &s) {
   add(app, "--rate-weight", l.rateWeight, "weight of that penalty")->check(CLI::NonNegativeNumber);
 }
 
+void addConversion(CLI::App *app, ConvertOptions &c) {
+  add(app, "--percentile", c.percentile, "of the teacher's activations: a layer's threshold")->check(CLI::Range(50.0, 100.0));
+  app->add_flag("--per-channel", c.perChannel, "a threshold for each channel");
+  choose(app, "--initial", c.initial, "membrane at the start: half the threshold, or zero", {"half", "zero"});
+  choose(app, "--max-pool", c.maxPool, "gate: the busiest neuron's spikes pass; spikes: each step's maximum", {"gate", "spikes"});
+  add(app, "--calibrate", c.calibrate, "training images that thresholds come from")->check(CLI::Range(int64_t(1), int64_t(100000)));
+  add(app, "-T,--timesteps", c.timesteps, "the most steps to run")->check(CLI::Range(int64_t(1), int64_t(65536)));
+  add(app, "--until", c.until, "end by the power of two at which top-1 (0..1) was reached")->check(CLI::Range(0.0, 1.0));
+  add(app, "--flat", c.flat, "end when doubling T gained less than this share, near the teacher's accuracy")->check(CLI::Range(0.0, 1.0));
+  app->add_flag("--bf16", c.bfloat16, "convolutions in bfloat16; membranes stay float32");
+  add(app, "--threads", c.threads, "batches run at a time")->check(CLI::Range(1, 256));
+}
+
 /// Training takes and returns the same large blocks every step. By default glibc maps and unmaps each of them, and clearing
 /// fresh pages was a fifth of a student's CPU time (measured 2026-11-23, 2-core EPYC Zen 4); so: one heap, kept.
 void keepMemory() {
@@ -164,8 +179,11 @@ int main(int argc, char **argv) {
   ExportOptions exporting;
   TraceOptions tracing;
   QuantizeOptions quantizing;
+  ReportOptions reporting;
+  ConvertCommand converting;
+  ClaimOptions claiming;
   std::string preset, every, reset = "zero", surrogate = "triangle";
-  eval.threads = int(std::max(1u, std::thread::hardware_concurrency()));
+  eval.threads = reporting.threads = converting.options.threads = int(std::max(1u, std::thread::hardware_concurrency()));
 
   auto *teacherCommand = app.add_subcommand("teacher", "train a teacher: a network with ReLU");
   auto *studentCommand = app.add_subcommand("student", "train a spiking student under a frozen teacher");
@@ -180,10 +198,45 @@ int main(int argc, char **argv) {
   evalCommand->add_option("model", eval.model, "MODEL.pt, teacher or student")->required();
   addData(evalCommand, eval);
   choose(evalCommand, "--split", eval.split, "which images", {"train", "test"});
+  evalCommand->add_option("-T,--timesteps", eval.timesteps, "time-steps; several, comma-separated, give a table from one run; default: as trained")->delimiter(',');
   add(evalCommand, "--limit", eval.limit, "the first N images, 0 = all")->check(CLI::NonNegativeNumber);
   add(evalCommand, "--threads", eval.threads, "shards evaluated at a time")->check(CLI::Range(1, 256));
   add(evalCommand, "--latency", eval.latency, "also time N single images")->check(CLI::NonNegativeNumber);
   evalCommand->add_flag("--json", json, "print the result as one JSON object on stdout");
+
+  auto *reportCommand = app.add_subcommand("report", "one HTML page: curves, accuracy over T, rates, confusion, attention maps");
+  reportCommand->add_option("model", reporting.model, "MODEL.pt, teacher or student")->required();
+  addData(reportCommand, reporting);
+  add(reportCommand, "--teacher", reporting.teacher, "its teacher, for the attention maps");
+  add(reportCommand, "-o,--output", reporting.out, "the HTML file to write")->required();
+  choose(reportCommand, "--split", reporting.split, "which images", {"train", "test"});
+  add(reportCommand, "--limit", reporting.limit, "the first N images, 0 = all")->check(CLI::NonNegativeNumber);
+  add(reportCommand, "-T,--timesteps", reporting.timesteps, "show accuracy up to so many steps; default: twice as trained")->check(CLI::Range(0, 4096));
+  add(reportCommand, "--threads", reporting.threads, "shards evaluated at a time")->check(CLI::Range(1, 256));
+
+  auto *convertCommand = app.add_subcommand("convert", "run a teacher's weights as spiking neurons without training: the baseline");
+  convertCommand->add_option("model", converting.model, "TEACHER.pt or .safetensors")->required();
+  addData(convertCommand, converting);
+  add(convertCommand, "--limit", converting.limit, "the first N test images, 0 = all")->check(CLI::NonNegativeNumber);
+  addConversion(convertCommand, converting.options);
+  convertCommand->add_flag("--json", json, "print the result as one JSON object on stdout");
+
+  auto *claimCommand = app.add_subcommand("claim", "the table: teacher, SNN without distillation, LaSNN over T, converted SNN over T");
+  add(claimCommand, "--data", claiming.data, "SET:DIR, as for the other commands")->required();
+  add(claimCommand, "-o,--output", claiming.out, "a folder: models, results, claim.md, claim.json, claim.html; what is there and agrees is used again")->required();
+  add(claimCommand, "--preset", claiming.preset, "of teacher and student: " + knownPresets() + ", or FILE.json");
+  add(claimCommand, "--arch", claiming.arch, "of teacher and student");
+  add(claimCommand, "--teacher", claiming.teacher, "a ready teacher; default: train one");
+  add(claimCommand, "--teacher-flags", claiming.teacherFlags, "further words for `teacher`, as one argument");
+  add(claimCommand, "--student-flags", claiming.studentFlags, "further words for both students");
+  add(claimCommand, "--convert-flags", claiming.convertFlags, "further words for `convert`");
+  choose(claimCommand, "--baseline-init", claiming.baselineInit, "what the SNN without distillation starts from", {"random", "teacher"});
+  claimCommand->add_option("--seeds", claiming.seeds, "of the students, comma-separated: mean and standard deviation are shown")->delimiter(',');
+  claimCommand->add_option("-T,--timesteps", claiming.timesteps, "T at which LaSNN is evaluated")->delimiter(',')->check(CLI::Range(int64_t(1), int64_t(4096)));
+  add(claimCommand, "--train-timesteps", claiming.train, "T that students are trained with, and that is compared with conversion")->check(CLI::Range(int64_t(1), int64_t(4096)));
+  claimCommand->add_flag("--train-each", claiming.trainEach, "train a student for each T instead of one for all");
+  add(claimCommand, "--convert-limit", claiming.convertLimit, "test images the conversion is measured on, 0 = all")->check(CLI::NonNegativeNumber);
+  claimCommand->add_flag("--json", json, "print the result as one JSON object on stdout");
 
   auto *exportCommand = app.add_subcommand("export", "write a student as ONNX (docs/student-onnx.md)");
   exportCommand->add_option("model", exporting.model, "STUDENT.pt")->required();
@@ -201,7 +254,7 @@ int main(int argc, char **argv) {
   choose(traceCommand, "--split", tracing.split, "which images", {"train", "test"});
   add(traceCommand, "--limit", tracing.limit, "the first N images")->check(CLI::Range(int64_t(1), int64_t(10000)));
   add(traceCommand, "-o,--output", tracing.out, "the files to write, without .json and .bin")->required();
-  for (auto *command : {teacherCommand, studentCommand, evalCommand, quantizeCommand, exportCommand, traceCommand})
+  for (auto *command : {teacherCommand, studentCommand, evalCommand, reportCommand, convertCommand, claimCommand, quantizeCommand, exportCommand, traceCommand})
     command->set_version_flag("--version", "lasnn-distill 0.1.0");
 
   try {
@@ -222,6 +275,12 @@ int main(int argc, char **argv) {
       runEval(eval, json);
     else if (*quantizeCommand)
       runQuantize(quantizing);
+    else if (*convertCommand)
+      runConvert(converting, json);
+    else if (*claimCommand)
+      runClaim(claiming, json);
+    else if (*reportCommand)
+      runReport(reporting);
     else if (*traceCommand)
       runTrace(tracing);
     else

@@ -264,7 +264,7 @@ Steps Network::activate(const Node &node, const Steps &current, int64_t steps) {
   return {torch::cat(out, 0), steps};
 }
 
-Forward Network::forward(const Steps &input, int64_t steps) {
+Forward Network::forward(const Steps &input, int64_t steps, const Stages *stages) {
   if (integer)
     return integer->forward(*this, input, steps);
   Forward out;
@@ -274,7 +274,8 @@ Forward Network::forward(const Steps &input, int64_t steps) {
   for (const Node &node : arch.nodes) {
     if (node.isPool()) {
       const Steps &in = values.at(node.from);
-      values[node.name] = {pooled(in.x, node.pool), in.steps};
+      const bool other = stages && stages->maxPool && node.kind == Node::Kind::MaxPool;
+      values[node.name] = other ? stages->maxPool(node, in) : Steps{pooled(in.x, node.pool), in.steps};
       continue;
     }
     Steps value = currentOf(node, values);
@@ -283,7 +284,7 @@ Forward Network::forward(const Steps &input, int64_t steps) {
       continue;
     }
     if (node.kind == Node::Kind::Layer) {
-      value = activate(node, value, steps);
+      value = stages && stages->neuron ? stages->neuron(node, value, steps) : activate(node, value, steps);
       out.layers.emplace_back(node.name, value);
     }
     values[node.name] = value;

@@ -54,6 +54,13 @@ struct Forward {
 /// What a node's values are, of a student.
 enum class Values { Analog, Spikes, Counts }; // anything, 0 or 1, small whole numbers
 
+/// What stands in for the network's own neurons and max pools in one forward pass: a converted network carries their state from
+/// pass to pass (convert.h). Either may be empty.
+struct Stages {
+  std::function<Steps(const Node &, const Steps &current, int64_t steps)> neuron;
+  std::function<Steps(const Node &, const Steps &in)> maxPool;
+};
+
 struct Network : torch::nn::Module {
   Arch arch;
   std::optional<NeuronOptions> neuron; // none: ReLU
@@ -63,7 +70,7 @@ struct Network : torch::nn::Module {
   bool bfloat16 = false;               // convolutions and neurons in bfloat16; normalisation and weights stay float32
 
   Network(const Arch &arch, std::optional<NeuronOptions> neuron);
-  Forward forward(const Steps &input, int64_t steps);
+  Forward forward(const Steps &input, int64_t steps, const Stages *stages = nullptr);
 
   std::vector<std::shared_ptr<SynapseModule>> synapses() const; // those with weights, in order
   std::shared_ptr<SynapseModule> synapse(const std::string &name) const;

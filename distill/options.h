@@ -67,7 +67,7 @@ struct TrainOptions {
   int threads = 1, workers = 1;
   bool bfloat16 = false, resume = false;
   bool skipCorrupt = false, checksums = false; // of the data set; the first changes which images there are
-  std::string log, checkpoint;
+  std::string log, checkpoint, report;
   int64_t stopAfter = 0; // > 0: end after so many epochs of the schedule, as if interrupted
   double ema = 0;        // decay of the weights' moving average, 0: none
   double clip = 0;       // largest norm of a gradient, 0: any

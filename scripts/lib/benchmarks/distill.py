@@ -78,7 +78,7 @@ def ours(arch, steps, batch, *flags, epochs=2):
     """The last epoch's images a second; the first one warms up."""
     path = folder()
     return measured([BIN / "lasnn-distill", "student", f"--data=cifar10:{path}", f"--arch={path / arch}", "--no-distill", "--init=random", f"--epochs={epochs}",
-                     f"--batch={batch}", f"--limit={steps * batch}", f"-T{T}", "--optimizer=sgd", "--lr=0.01", "--momentum=0.9", "--weight-decay=0.0005",
+                     f"--batch={batch}", f"--limit={steps * batch}", f"--timesteps={T}", "--optimizer=sgd", "--lr=0.01", "--momentum=0.9", "--weight-decay=0.0005",
                      "--schedule=constant", "--warmup=0", "--neuron=lif", "--beta=0.5", "--reset=zero", "--surrogate=arctan", "--augment=none", *flags,
                      "-o", path / "student.pt", "--json"])
 
