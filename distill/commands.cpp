@@ -153,7 +153,7 @@ void runTeacher(TrainOptions o, bool json) {
   run["workers"] = o.workers * group->size();
   const TrainHooks hooks = watch(model, o, set, group);
   const TrainResult result = train(o, set, [&](int k) {
-    auto network = std::make_shared<Network>(arch, std::nullopt);
+    auto network = std::make_shared<Network>(arch, std::nullopt, o.activation);
     if (k == 0)
       model.network = network;
     return teacherLearner(network, o);
@@ -293,7 +293,7 @@ void runQuantize(const QuantizeOptions &o) {
 
 void runExport(const ExportOptions &o) {
   const Model model = loadModel(o.model);
-  exportStudent(model, o.out);
+  exportStudent(model, o.out, o.normalisation == "keep");
   fmt::print(stderr, "{}: {} layers, T = {}{}\n", o.out, model.network->layerNames().size(), model.timesteps(),
              model.network->integer ? ", weights " + widthsToText(model.network->integer->options.widths) : "");
 }

@@ -18,7 +18,7 @@ struct QuantizeOptions {
   std::string model, out, weights = "int8", unit = "best";
 };
 struct ExportOptions {
-  std::string model, out;
+  std::string model, out, normalisation = "fold";
 };
 
 struct TraceOptions {

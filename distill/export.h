@@ -6,8 +6,9 @@
 namespace lasnn::distill {
 
 /// The file's bytes: the same model always gives the same bytes. Throws when the model is a teacher.
-std::string studentOnnx(const Model &);
+/// `keepNormalisation`: batch normalisation as nodes of its own instead of in the weights.
+std::string studentOnnx(const Model &, bool keepNormalisation = false);
 
-void exportStudent(const Model &, const std::string &path);
+void exportStudent(const Model &, const std::string &path, bool keepNormalisation = false);
 
 } // namespace lasnn::distill

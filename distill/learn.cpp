@@ -41,6 +41,7 @@ Steps encode(const Batch &batch, const std::string &encoding, int64_t steps, uin
 
 Learner teacherLearner(const std::shared_ptr<Network> &network, const TrainOptions &o) {
   network->bfloat16 = o.bfloat16;
+  network->checkpointActivations = o.checkpointActivations;
   Learner learner;
   learner.root = std::make_shared<Root>(network, nullptr);
   learner.network = network;
@@ -60,6 +61,7 @@ Learner teacherLearner(const std::shared_ptr<Network> &network, const TrainOptio
 Learner studentLearner(const std::shared_ptr<Network> &student, const std::shared_ptr<Teacher> &teacherIn, const TrainOptions &o,
                        const StudentOptions &s) {
   student->bfloat16 = o.bfloat16;
+  student->checkpointActivations = o.checkpointActivations;
   const std::shared_ptr<Teacher> teacher = s.noDistill ? nullptr : teacherIn;
   LossOptions loss = s.loss;
   loss.labelSmoothing = o.labelSmoothing;

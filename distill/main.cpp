@@ -72,6 +72,7 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset, std::strin
   add(app, "--report", o.report, "FILE.html: curves, confusion, rates and attention maps, as `lasnn-distill report` writes them");
   add(app, "--checkpoint", o.checkpoint, "written after every epoch");
   add(app, "--checkpoint-every", every, "and within an epoch: every N steps, or Ns for N seconds");
+  app->add_flag("--checkpoint-activations", o.checkpointActivations, "compute activations again for the gradient; keep a bit a spike");
   app->add_flag("--resume", o.resume, "continue from --checkpoint when it exists");
   add(app, "--stop-after", o.stopAfter, "end after N epochs of the schedule, to be resumed")->check(CLI::NonNegativeNumber);
 }
@@ -191,6 +192,8 @@ int main(int argc, char **argv) {
     addTraining(command, train, preset, every);
     command->add_flag("--json", json, "print the result as one JSON object on stdout");
   }
+  choose(teacherCommand, "--activation", train.activation.kind, "ReLU, or quantised clip-floor, whose thresholds seed a student", {"relu", "qcfs"});
+  add(teacherCommand, "--levels", train.activation.levels, "qcfs: steps up to its clip")->check(CLI::Range(int64_t(1), int64_t(1024)));
   addDistillation(studentCommand, student);
   addNeuron(studentCommand, student.neuron, reset, surrogate);
 
@@ -241,6 +244,7 @@ int main(int argc, char **argv) {
   auto *exportCommand = app.add_subcommand("export", "write a student as ONNX (docs/student-onnx.md)");
   exportCommand->add_option("model", exporting.model, "STUDENT.pt")->required();
   add(exportCommand, "-o,--output", exporting.out, "the ONNX file to write")->required();
+  choose(exportCommand, "--bn", exporting.normalisation, "batch normalisation: in the weights, or as nodes of its own", {"fold", "keep"});
 
   auto *quantizeCommand = app.add_subcommand("quantize", "round a student's weights to integers, without training");
   quantizeCommand->add_option("model", quantizing.model, "STUDENT.pt")->required();

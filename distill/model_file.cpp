@@ -45,6 +45,8 @@ void saveModel(const Model &model, const std::string &path) {
       meta["neuron"] = neuronToJson(*model.network->neuron);
     if (model.network->integer)
       meta["integer"] = integerToJson(model.network->integer->options);
+    else
+      meta["activation"] = activationToJson(model.network->activation);
     archive.write("meta", c10::IValue(meta.dump()));
     writeTensors(*model.network, archive);
     archive.save_to(temporary);
@@ -71,7 +73,8 @@ Model loadModel(const std::string &path) {
   std::optional<NeuronOptions> neuron;
   if (model.meta.contains("neuron"))
     neuron = neuronFromJson(model.meta["neuron"]);
-  model.network = std::make_shared<Network>(archFromJson(model.meta.at("arch")), neuron);
+  model.network = std::make_shared<Network>(archFromJson(model.meta.at("arch")), neuron,
+                                            model.meta.contains("activation") ? activationFromJson(model.meta["activation"]) : Activation());
   if (model.meta.contains("integer"))
     makeInteger(*model.network, integerFromJson(model.meta["integer"]));
   readTensors(*model.network, archive, path);

@@ -1,5 +1,6 @@
 #include "distill/network.h"
 #include "distill/quantize.h"
+#include "distill/recompute.h"
 
 #include <fmt/format.h>
 
@@ -7,8 +8,6 @@
 
 namespace lasnn::distill {
 namespace {
-
-constexpr double bnEpsilon = 1e-5; // torch.nn.BatchNorm2d's
 
 std::string moduleName(std::string name) { // Torch keeps '.' for itself
   std::replace(name.begin(), name.end(), '.', '_');
@@ -109,7 +108,9 @@ torch::Tensor SynapseModule::forward(const torch::Tensor &in, bool bfloat16) {
     y = y.to(torch::kFloat32);
     return y + (desc.conv ? bias.view({1, -1, 1, 1}) : bias);
   }
-  return torch::batch_norm(y, shape.pool ? gamma.abs() : gamma, shift, runningMean, runningVar, is_training(), momentum, bnEpsilon, false);
+  const bool count = !(recomputing && is_training()); // the second time, this batch is in the running statistics already
+  return torch::batch_norm(y, shape.pool ? gamma.abs() : gamma, shift, count ? runningMean : torch::Tensor(), count ? runningVar : torch::Tensor(),
+                           is_training(), momentum, epsilon, false);
 }
 
 std::pair<torch::Tensor, torch::Tensor> SynapseModule::folded() const {
@@ -124,14 +125,14 @@ std::pair<torch::Tensor, torch::Tensor> SynapseModule::folded() const {
     return {kernel(weight).clone(), bias.clone()};
   // In float64: the fold then rounds once, and the exported file does not depend on the order of operations.
   const auto scale = geometry().pool ? gamma.abs() : gamma;
-  const auto g = scale.to(torch::kFloat64) / torch::sqrt(runningVar.to(torch::kFloat64) + bnEpsilon);
+  const auto g = scale.to(torch::kFloat64) / torch::sqrt(runningVar.to(torch::kFloat64) + epsilon);
   std::vector<int64_t> shape(size_t(weight.dim()), 1);
   shape[0] = -1;
   return {(kernel(weight.to(torch::kFloat64)) * g.view(shape)).to(torch::kFloat32).contiguous(),
           (shift.to(torch::kFloat64) - runningMean.to(torch::kFloat64) * g).to(torch::kFloat32).contiguous()};
 }
 
-Network::Network(const Arch &a, std::optional<NeuronOptions> n) : arch(a), neuron(std::move(n)) {
+Network::Network(const Arch &a, std::optional<NeuronOptions> n, const Activation &act) : arch(a), neuron(std::move(n)), activation(act) {
   shapes_ = {{"input", {a.channels, a.height, a.width}}};
   values_ = {{"input", Values::Analog}};
   for (const Node &node : arch.nodes) {
@@ -154,7 +155,21 @@ Network::Network(const Arch &a, std::optional<NeuronOptions> n) : arch(a), neuro
     }
     if (node.kind == Node::Kind::Layer && neuron)
       addNeuron(node);
+    if (node.kind == Node::Kind::Layer && !neuron && activation.kind == "qcfs")
+      lambda_[node.name] = register_parameter(moduleName(node.name) + "_lambda", torch::tensor(float(activation.lambda)));
   }
+  for (size_t k = 0; k < arch.nodes.size(); ++k)
+    for (const std::string &from : inputsOf(arch.nodes[k]))
+      lastUse_[from] = k;
+}
+
+std::vector<std::string> Network::inputsOf(const Node &node) {
+  if (node.isPool())
+    return {node.from};
+  std::vector<std::string> names;
+  for (const Synapse &s : node.synapses)
+    names.push_back(s.from);
+  return names;
 }
 
 /// Registers one synapse; `shape` is its node's, empty before the first.
@@ -215,14 +230,14 @@ NeuronParameters Network::neuronParameters(const std::string &layer) const {
           stored.threshold.defined() ? torch::exp(stored.threshold) : fixed(neuron->vThreshold)};
 }
 
-std::shared_ptr<SynapseModule> Network::module(const Node &node, const Synapse &s) const { return synapses_.at(key(node, s)); }
+std::shared_ptr<SynapseModule> Network::moduleOf(const Node &node, const Synapse &s) const { return synapses_.at(key(node, s)); }
 
 /// The sum of a node's synapses. A static current that joins a changing one is repeated over the steps.
-Steps Network::currentOf(const Node &node, const std::map<std::string, Steps> &values) {
+Steps Network::currentOf(const Node &node, const std::vector<Steps> &inputs) {
   Steps current;
-  for (const Synapse &s : node.synapses) {
-    const Steps &in = values.at(s.from);
-    Steps part{module(node, s)->forward(in.x, bfloat16), in.steps};
+  for (size_t k = 0; k < node.synapses.size(); ++k) {
+    const Synapse &s = node.synapses[k];
+    Steps part{moduleOf(node, s)->forward(inputs[k].x, bfloat16), inputs[k].steps};
     if (probe)
       probe(s.name, part.x);
     if (!current.x.defined()) {
@@ -243,51 +258,125 @@ Steps Network::currentOf(const Node &node, const std::map<std::string, Steps> &v
   return current;
 }
 
+/// A teacher's: ReLU, or quantised clip-floor (QCFS; Bu et al., ICLR 2022): lambda clip(floor(x L / lambda + 1/2) / L, 0, 1),
+/// where floor passes gradients through as they are. It has the values that L steps of an IF neuron of threshold lambda have.
+torch::Tensor Network::activated(const std::string &layer, const torch::Tensor &current) const {
+  if (activation.kind != "qcfs")
+    return torch::relu(current);
+  const torch::Tensor lambda = lambda_.at(layer);
+  const double levels = double(activation.levels);
+  const torch::Tensor share = torch::clamp(current / lambda, 0, 1) * levels;
+  return lambda * (share + ((share + 0.5).floor() - share).detach()) / levels;
+}
+
 Steps Network::activate(const Node &node, const Steps &current, int64_t steps) {
-  if (!neuron && !node.recurrent)
-    return {torch::relu(current.x), current.steps};
-  if (!node.recurrent)
+  if (!node.recurrent) {
+    if (!neuron)
+      return {activated(node.name, current.x), current.steps};
     return {spikeSteps(current.x, current.steps, neuronParameters(node.name), steps, *neuron), steps};
-  // Recurrent: what a step receives is known after the step before only.
-  const auto back = module(node, *node.recurrent);
+  }
+  // Recurrent: what a step receives is known after the step before only. Before the first, nothing fired.
+  const auto back = moduleOf(node, *node.recurrent);
   std::optional<NeuronStepper> stepper;
   if (neuron)
     stepper.emplace(neuronParameters(node.name), *neuron);
   const auto given = current.steps == 1 ? std::vector<torch::Tensor>(size_t(steps), current.x) : current.x.chunk(steps, 0);
   std::vector<torch::Tensor> out;
   for (int64_t t = 0; t < steps; ++t) {
-    torch::Tensor now = given[size_t(t)].to(torch::kFloat32);
-    if (t > 0)
-      now = now + back->forward(out.back(), bfloat16);
-    out.push_back(neuron ? stepper->step(now) : torch::relu(now));
+    const torch::Tensor now = given[size_t(t)].to(torch::kFloat32) + back->forward(t ? out.back() : torch::zeros_like(given[0]), bfloat16);
+    out.push_back(neuron ? stepper->step(now) : activated(node.name, now));
   }
   return {torch::cat(out, 0), steps};
+}
+
+Steps Network::evaluate(const Node &node, const std::vector<Steps> &inputs, int64_t steps, const Stages *stages) {
+  if (node.isPool()) {
+    const bool other = stages && stages->maxPool && node.kind == Node::Kind::MaxPool;
+    return other ? stages->maxPool(node, inputs[0]) : Steps{pooled(inputs[0].x, node.pool), inputs[0].steps};
+  }
+  const Steps current = currentOf(node, inputs);
+  if (node.kind != Node::Kind::Layer)
+    return current;
+  return stages && stages->neuron ? stages->neuron(node, current, steps) : activate(node, current, steps);
+}
+
+std::vector<torch::Tensor> Network::parametersOf(const Node &node) const {
+  std::vector<torch::Tensor> list;
+  auto take = [&](const torch::Tensor &p) {
+    if (p.defined() && p.requires_grad())
+      list.push_back(p);
+  };
+  auto synapse = [&](const Synapse &s) {
+    const auto m = moduleOf(node, s);
+    take(m->weight), take(m->bias), take(m->gamma), take(m->shift);
+  };
+  for (const Synapse &s : node.synapses)
+    synapse(s);
+  if (node.recurrent)
+    synapse(*node.recurrent);
+  if (const auto at = learned_.find(node.name); at != learned_.end())
+    take(at->second.beta), take(at->second.alpha), take(at->second.threshold);
+  if (const auto at = lambda_.find(node.name); at != lambda_.end())
+    take(at->second);
+  return list;
+}
+
+Steps Network::recomputed(const Node &node, const std::vector<Steps> &inputs, int64_t steps) {
+  std::vector<torch::Tensor> tensors;
+  std::vector<bool> spikes;
+  for (const Steps &in : inputs)
+    tensors.push_back(in.x);
+  for (const std::string &from : inputsOf(node))
+    spikes.push_back(values_.at(from) == Values::Spikes);
+  const auto givenSteps = std::make_shared<std::vector<int64_t>>();
+  for (const Steps &in : inputs)
+    givenSteps->push_back(in.steps);
+  const auto resultSteps = std::make_shared<int64_t>(1);
+  const Node *at = &node; // lives as long as the network, which outlives its graph
+  auto body = [this, at, steps, givenSteps, resultSteps](const std::vector<torch::Tensor> &x, bool again) {
+    std::vector<Steps> in;
+    for (size_t k = 0; k < x.size(); ++k)
+      in.push_back({x[k], (*givenSteps)[k]});
+    auto mark = [&](bool value) {
+      if (at->isPool())
+        return;
+      for (const Synapse &s : at->synapses)
+        moduleOf(*at, s)->recomputing = value;
+    };
+    mark(again);
+    const Steps out = evaluate(*at, in, steps);
+    mark(false);
+    *resultSteps = out.steps;
+    return out.x;
+  };
+  const torch::Tensor x = recompute(body, tensors, spikes, parametersOf(node));
+  return {x, *resultSteps};
 }
 
 Forward Network::forward(const Steps &input, int64_t steps, const Stages *stages) {
   if (integer)
     return integer->forward(*this, input, steps);
   Forward out;
+  const bool lean = checkpointActivations && is_training() && torch::GradMode::is_enabled();
   std::map<std::string, Steps> values = {{"input", input}};
   if (input.x.is_cuda() && input.x.dim() == 4) // cuDNN's tensor-core convolutions read this order; the neurons read either
     values["input"].x = input.x.contiguous(torch::MemoryFormat::ChannelsLast);
-  for (const Node &node : arch.nodes) {
-    if (node.isPool()) {
-      const Steps &in = values.at(node.from);
-      const bool other = stages && stages->maxPool && node.kind == Node::Kind::MaxPool;
-      values[node.name] = other ? stages->maxPool(node, in) : Steps{pooled(in.x, node.pool), in.steps};
-      continue;
-    }
-    Steps value = currentOf(node, values);
+  for (size_t k = 0; k < arch.nodes.size(); ++k) {
+    const Node &node = arch.nodes[k];
+    std::vector<Steps> inputs;
+    for (const std::string &from : inputsOf(node))
+      inputs.push_back(values.at(from));
+    Steps value = lean ? recomputed(node, inputs, steps) : evaluate(node, inputs, steps, stages);
     if (node.kind == Node::Kind::Readout) {
       out.logits = value;
       continue;
     }
-    if (node.kind == Node::Kind::Layer) {
-      value = stages && stages->neuron ? stages->neuron(node, value, steps) : activate(node, value, steps);
-      out.layers.emplace_back(node.name, value);
-    }
+    if (node.kind == Node::Kind::Layer)
+      out.layers.emplace_back(node.name, lean ? Steps{meanOverSteps(value), 1} : value);
     values[node.name] = value;
+    for (const std::string &from : inputsOf(node)) // nothing later reads it: what the backward pass keeps, it keeps itself
+      if (lastUse_.at(from) == k)
+        values.erase(from);
   }
   return out;
 }
@@ -297,9 +386,9 @@ std::vector<std::shared_ptr<SynapseModule>> Network::synapses() const {
   for (const Node &node : arch.nodes) {
     for (const Synapse &s : node.synapses)
       if (!s.identity)
-        list.push_back(module(node, s));
+        list.push_back(moduleOf(node, s));
     if (node.recurrent)
-      list.push_back(module(node, *node.recurrent));
+      list.push_back(moduleOf(node, *node.recurrent));
   }
   return list;
 }
@@ -338,6 +427,50 @@ torch::Tensor summedLogits(const Steps &logits, int64_t images, int64_t steps) {
   const torch::Tensor sums = logits.x.to(torch::kInt64).view({logits.steps, images, -1}).sum(0) * (steps / logits.steps); // R1
   return sums.clamp(INT32_MIN, INT32_MAX).to(torch::kInt32).contiguous();
 }
+namespace {
+
+/// A student from a QCFS teacher: there a layer's values go up to lambda in steps, here a spike is 1 at threshold theta. So a
+/// spike stands for lambda: whatever reads it weighs it lambda times. And the current is compared with lambda: either theta
+/// becomes lambda, where it is learned, or the current is scaled by theta / lambda.
+void takeThresholds(const Network &from, Network &to) {
+  std::map<std::string, double> unit = {{"input", 1}}; // what a node's 1 stands for
+  for (Node &node : to.arch.nodes) {
+    if (node.isPool()) {
+      unit[node.name] = unit.at(node.from);
+      continue;
+    }
+    const bool layer = node.kind == Node::Kind::Layer && from.hasLambda(node.name);
+    const double lambda = layer ? from.lambda(node.name).item<double>() : 1;
+    if (layer && !(lambda > 0))
+      throw std::invalid_argument(fmt::format("--init=teacher: {} learned a clip of {}, which no threshold can be; train the teacher longer or from another seed", node.name, lambda));
+    const torch::Tensor learned = layer ? to.storedParameters(node.name).threshold : torch::Tensor();
+    const double scale = layer && !learned.defined() ? to.neuron->vThreshold / lambda : 1;
+    if (learned.defined())
+      torch::Tensor(learned).fill_(std::log(lambda));
+    if (node.kind == Node::Kind::Sum && to.valuesOf(node.name) == Values::Counts)
+      throw std::invalid_argument(fmt::format("--init=teacher: {} adds spikes of layers whose thresholds differ (sew shortcuts, a qcfs teacher); use --shortcut=plain "
+                                              "or ms, or a relu teacher", node.name));
+    auto seed = [&](Synapse &s, double reads) {
+      SynapseModule &m = *to.moduleOf(node, s);
+      if (s.identity) {
+        s.gain = m.desc.gain = s.gain * reads * scale;
+        return;
+      }
+      m.weight.mul_(s.batchNorm ? reads : reads * scale);
+      if (s.batchNorm)
+        m.gamma.mul_(scale), m.shift.mul_(scale);
+      else
+        m.bias.mul_(scale);
+    };
+    for (Synapse &s : node.synapses)
+      seed(s, unit.at(s.from));
+    if (node.recurrent)
+      seed(*node.recurrent, lambda);
+    unit[node.name] = lambda;
+  }
+}
+
+} // namespace
 
 size_t copyMatching(const Network &from, Network &to) {
   torch::NoGradGuard noGrad;
@@ -356,6 +489,8 @@ size_t copyMatching(const Network &from, Network &to) {
     }
     ++copied;
   }
+  if (from.activation.kind == "qcfs" && to.neuron)
+    takeThresholds(from, to);
   return copied;
 }
 

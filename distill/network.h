@@ -33,6 +33,8 @@ struct SynapseModule : torch::nn::Module {
   torch::Tensor gamma, shift, runningMean, runningVar; // only with it
   int64_t added = 0;                                 // identity: channels of zeros on either side
   double momentum = 0.1;                             // of the running statistics: share of the newest batch (torch.nn.BatchNorm2d's)
+  bool recomputing = false;                          // a second pass over the same batch, for the gradient
+  static constexpr double epsilon = 1e-5;            // torch.nn.BatchNorm2d's
   SynapseModule(const Synapse &desc, int64_t inputs, int64_t outputs);
   torch::Tensor forward(const torch::Tensor &x, bool bfloat16);
   /// Weight and bias with batch normalisation's eval-mode affine folded in (float32): w*g, shift - mean*g, g = gamma/sqrt(var+eps).
@@ -67,9 +69,13 @@ struct Network : torch::nn::Module {
   /// Called with every synapse's name and currents, in forward order; diagnosis sets it.
   std::function<void(const std::string &, const torch::Tensor &)> probe;
   std::shared_ptr<IntegerForm> integer; // set: forward() computes in the integers of ir/spec.md
+  Activation activation;               // a teacher's
   bool bfloat16 = false;               // convolutions and neurons in bfloat16; normalisation and weights stay float32
+  /// Keep no activations for the backward pass but each node's input, spikes at a bit each, and compute the rest again. In training
+  /// Forward.layers then holds each layer's mean over the steps (steps = 1), which is what losses read.
+  bool checkpointActivations = false;
 
-  Network(const Arch &arch, std::optional<NeuronOptions> neuron);
+  Network(const Arch &arch, std::optional<NeuronOptions> neuron, const Activation &activation = {});
   Forward forward(const Steps &input, int64_t steps, const Stages *stages = nullptr);
 
   std::vector<std::shared_ptr<SynapseModule>> synapses() const; // those with weights, in order
@@ -78,6 +84,11 @@ struct Network : torch::nn::Module {
   std::vector<int64_t> layerShape(const std::string &name) const; // of any node, [C,H,W] or [F]
   Values valuesOf(const std::string &node) const { return values_.at(node); }
   NeuronParameters neuronParameters(const std::string &layer) const;
+  NeuronParameters storedParameters(const std::string &layer) const { return learned_.at(layer); } // what is learned: logits, log
+  bool hasLambda(const std::string &layer) const { return lambda_.count(layer) != 0; }
+  torch::Tensor lambda(const std::string &layer) const { return lambda_.at(layer); }               // QCFS
+  std::shared_ptr<SynapseModule> moduleOf(const Node &node, const Synapse &s) const;
+  static std::vector<std::string> inputsOf(const Node &node);
   torch::Tensor beta(const std::string &layer) const { return neuronParameters(layer).beta; }
 
 private:
@@ -85,12 +96,17 @@ private:
   std::map<std::string, std::vector<int64_t>> shapes_;
   std::map<std::string, Values> values_;
   std::map<std::string, NeuronParameters> learned_; // as stored: sigmoid gives the decays, exp the threshold; undefined: fixed
+  std::map<std::string, torch::Tensor> lambda_;
+  std::map<std::string, size_t> lastUse_;
 
-  std::shared_ptr<SynapseModule> module(const Node &node, const Synapse &s) const;
   void addSynapse(const Node &node, const Synapse &s, std::vector<int64_t> &shape);
   void addNeuron(const Node &node);
-  Steps currentOf(const Node &node, const std::map<std::string, Steps> &values);
+  Steps currentOf(const Node &node, const std::vector<Steps> &inputs);
+  torch::Tensor activated(const std::string &layer, const torch::Tensor &current) const;
   Steps activate(const Node &node, const Steps &current, int64_t steps);
+  Steps evaluate(const Node &node, const std::vector<Steps> &inputs, int64_t steps, const Stages *stages = nullptr);
+  Steps recomputed(const Node &node, const std::vector<Steps> &inputs, int64_t steps);
+  std::vector<torch::Tensor> parametersOf(const Node &node) const;
 };
 
 /// Time average over the steps: [steps*B, ...] -> [B, ...], float32.
@@ -102,7 +118,7 @@ torch::Tensor predictions(const Forward &, int64_t images);
 /// A read-out in integers over T steps: [images, classes] int32.
 torch::Tensor summedLogits(const Steps &integerLogits, int64_t images, int64_t steps);
 
-/// Copies every weight, normalisation and bias whose name and shape agree; returns how many synapses were copied.
+/// Copies every weight, normalisation and bias whose name and shape agree, and to a student a QCFS teacher's thresholds; returns how many synapses were copied.
 size_t copyMatching(const Network &from, Network &to);
 
 } // namespace lasnn::distill

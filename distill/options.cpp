@@ -51,13 +51,18 @@ NeuronOptions neuronFromJson(const nlohmann::json &json) {
   return o;
 }
 
+nlohmann::json activationToJson(const Activation &a) { return {{"kind", a.kind}, {"levels", a.levels}, {"lambda", a.lambda}}; }
+
+Activation activationFromJson(const nlohmann::json &json) { return {json.at("kind"), json.at("levels"), json.at("lambda")}; }
+
 nlohmann::json archOptionsToJson(const ArchOptions &o) {
   return {{"width", o.width}, {"shortcut", o.shortcut}, {"downsample", o.downsample}, {"stem", o.stem}, {"pool", o.pool}, {"pool_at", o.poolAt}};
 }
 
 nlohmann::json trainToJson(const TrainOptions &o) {
   // What changes the result; where files go and how many threads run does not belong here.
-  return {{"arch", o.arch}, {"shape", archOptionsToJson(o.shape)}, {"epochs", o.epochs}, {"batch", o.batch}, {"limit", o.limit},
+  return {{"arch", o.arch}, {"shape", archOptionsToJson(o.shape)}, {"activation", activationToJson(o.activation)},
+          {"checkpoint_activations", o.checkpointActivations}, {"epochs", o.epochs}, {"batch", o.batch}, {"limit", o.limit},
           {"skip_corrupt", o.skipCorrupt}, {"lr", o.lr}, {"momentum", o.momentum},
           {"weight_decay", o.weightDecay}, {"warmup", o.warmup}, {"optimizer", o.optimizer}, {"schedule", o.schedule},
           {"augment", o.augment}, {"label_smoothing", o.labelSmoothing}, {"seed", o.seed}, {"workers", o.workers}, {"bf16", o.bfloat16},

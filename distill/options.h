@@ -26,6 +26,13 @@ struct NeuronOptions {
   bool learnsDecay() const { return learnDecay || kind == "plif"; }
 };
 
+/// A teacher's: relu, or qcfs (network.cpp), whose thresholds and weights can seed a student.
+struct Activation {
+  std::string kind = "relu";
+  int64_t levels = 4;
+  double lambda = 4; // where the learned clip starts: beyond what a normalised current reaches
+};
+
 /// Changes to an architecture's recipe (arch_recipe.h); empty: as the recipe says.
 struct ArchOptions {
   double width = 1;
@@ -59,12 +66,14 @@ struct TrainOptions {
   std::string data, out;
   std::string arch; // empty: cnn-small, or the teacher's own for a student
   ArchOptions shape;
+  Activation activation;
   int64_t epochs = 10, batch = 128, limit = 0;
   double lr = 1e-3, momentum = 0.9, weightDecay = 5e-4, warmup = 0.1; // warmup: share of all steps
   std::string optimizer = "adamw", schedule = "cosine", augment = "none";
   double labelSmoothing = 0;
   uint64_t seed = 1;
   int threads = 1, workers = 1;
+  bool checkpointActivations = false;
   bool bfloat16 = false, resume = false;
   bool skipCorrupt = false, checksums = false; // of the data set; the first changes which images there are
   std::string log, checkpoint, report;
@@ -98,6 +107,8 @@ NeuronOptions neuronFromJson(const nlohmann::json &);
 void readCheckpointEvery(const std::string &text, TrainOptions &);
 Reset resetFromName(const std::string &);
 Surrogate surrogateFromName(const std::string &);
+nlohmann::json activationToJson(const Activation &);
+Activation activationFromJson(const nlohmann::json &);
 nlohmann::json archOptionsToJson(const ArchOptions &);
 nlohmann::json trainToJson(const TrainOptions &);
 nlohmann::json studentToJson(const StudentOptions &);

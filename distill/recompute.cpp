@@ -1,56 +1,43 @@
 #include "distill/recompute.h"
 
+#include <torch/csrc/autograd/functions/utils.h>
+
 namespace lasnn::distill {
 namespace {
 
 using Body = std::function<torch::Tensor(const std::vector<torch::Tensor> &, bool)>;
 
-/// What the backward pass needs, carried by the graph and freed with it.
-struct Job : torch::CustomClassHolder {
-  Body body;
+/// The graph's node: what was kept, and the body to run again.
+struct Recompute : torch::autograd::Node {
   struct Input {
+    torch::Tensor kept;
     bool packed, wantsGradient;
     std::vector<int64_t> sizes;
     torch::MemoryFormat format;
     torch::TensorOptions options;
   };
+  Body body;
   std::vector<Input> inputs;
   std::vector<torch::Tensor> parameters;
-};
 
-struct Recompute : torch::autograd::Function<Recompute> {
-  static torch::Tensor forward(torch::autograd::AutogradContext *ctx, const c10::intrusive_ptr<Job> &job, const std::vector<torch::Tensor> &tensors) {
-    std::vector<torch::Tensor> inputs(tensors.begin(), tensors.begin() + int64_t(job->inputs.size())), kept;
-    for (size_t k = 0; k < inputs.size(); ++k)
-      kept.push_back(job->inputs[k].packed ? packBits(inputs[k]) : inputs[k]);
-    ctx->save_for_backward(kept);
-    ctx->saved_data["job"] = c10::IValue::make_capsule(job);
-    return job->body(inputs, false);
-  }
-
-  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext *ctx, torch::autograd::tensor_list grads) {
-    const auto held = ctx->saved_data["job"].toCapsule();
-    const Job &job = static_cast<const Job &>(*held);
-    const auto kept = ctx->get_saved_variables();
-    torch::autograd::tensor_list inputs, wanted, out(1 + job.inputs.size() + job.parameters.size());
+  torch::autograd::variable_list apply(torch::autograd::variable_list &&grads) override {
+    torch::autograd::variable_list given, wanted, out(inputs.size() + parameters.size());
     std::vector<size_t> places;
-    {
-      torch::AutoGradMode grad(true);
-      for (size_t k = 0; k < kept.size(); ++k) {
-        const Job::Input &in = job.inputs[k];
-        inputs.push_back((in.packed ? unpackBits(kept[k], in.sizes, in.format, in.options) : kept[k].detach()).set_requires_grad(in.wantsGradient));
-        if (in.wantsGradient)
-          wanted.push_back(inputs.back()), places.push_back(1 + k);
-      }
-      for (size_t k = 0; k < job.parameters.size(); ++k)
-        wanted.push_back(job.parameters[k]), places.push_back(1 + job.inputs.size() + k);
-      const torch::Tensor result = job.body(inputs, true);
-      const auto found = torch::autograd::grad({result}, wanted, {grads[0]}, false, false, true);
-      for (size_t k = 0; k < found.size(); ++k)
-        out[places[k]] = found[k];
+    torch::AutoGradMode grad(true);
+    for (size_t k = 0; k < inputs.size(); ++k) {
+      const Input &in = inputs[k];
+      given.push_back((in.packed ? unpackBits(in.kept, in.sizes, in.format, in.options) : in.kept.detach()).set_requires_grad(in.wantsGradient));
+      if (in.wantsGradient)
+        wanted.push_back(given.back()), places.push_back(k);
     }
+    for (size_t k = 0; k < parameters.size(); ++k)
+      wanted.push_back(parameters[k]), places.push_back(inputs.size() + k);
+    const auto found = torch::autograd::grad({body(given, true)}, wanted, {grads[0]}, false, false, true);
+    for (size_t k = 0; k < found.size(); ++k)
+      out[places[k]] = found[k];
     return out;
   }
+  void release_variables() override { inputs.clear(); }
 };
 
 torch::Tensor inMemoryOrder(const torch::Tensor &x, torch::MemoryFormat format) {
@@ -86,15 +73,28 @@ torch::Tensor unpackBits(const torch::Tensor &packed, torch::IntArrayRef sizes, 
 
 torch::Tensor recompute(const Body &body, const std::vector<torch::Tensor> &inputs, const std::vector<bool> &spikes,
                         const std::vector<torch::Tensor> &parameters) {
-  auto job = c10::make_intrusive<Job>();
-  job->body = body;
-  job->parameters = parameters;
-  for (size_t k = 0; k < inputs.size(); ++k)
-    job->inputs.push_back({spikes[k], inputs[k].requires_grad(), inputs[k].sizes().vec(), inputs[k].suggest_memory_format(),
-                           torch::TensorOptions(inputs[k].scalar_type()).device(inputs[k].device())});
-  std::vector<torch::Tensor> tensors = inputs;
-  tensors.insert(tensors.end(), parameters.begin(), parameters.end());
-  return Recompute::apply(job, tensors);
+  torch::Tensor result;
+  {
+    torch::NoGradGuard noGrad;
+    result = body(inputs, false);
+  }
+  const std::shared_ptr<Recompute> node(new Recompute, torch::autograd::deleteNode);
+  node->body = body;
+  node->parameters = parameters;
+  torch::autograd::edge_list edges;
+  auto connect = [&](const torch::Tensor &x) { edges.push_back(x.requires_grad() ? torch::autograd::impl::gradient_edge(x) : torch::autograd::Edge()); };
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    const torch::Tensor &x = inputs[k];
+    torch::NoGradGuard noGrad;
+    node->inputs.push_back({spikes[k] ? packBits(x) : x.detach(), spikes[k], x.requires_grad(), x.sizes().vec(), x.suggest_memory_format(),
+                            torch::TensorOptions(x.scalar_type()).device(x.device())});
+    connect(x);
+  }
+  for (const torch::Tensor &p : parameters)
+    connect(p);
+  node->set_next_edges(std::move(edges));
+  torch::autograd::set_history(result, node);
+  return result;
 }
 
 } // namespace lasnn::distill

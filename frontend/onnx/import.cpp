@@ -194,6 +194,14 @@ private:
       }
       import.values[info.name()] = {};
       StringRef name = info.name();
+      if (name.ends_with(".i_in") || name.ends_with(".m_in") || name.ends_with(".s_in")) {
+        StringRef what = name.ends_with(".i_in") ? "a synaptic current with a decay of its own (CubaLIF)"
+                         : name.ends_with(".m_in") ? "a memory of spikes (CLIF)"
+                                                   : "a layer's spikes of the step before (recurrent)";
+        import.error(import.nameLoc(name), "S4").append("the state ", quoted(name), " is ", what, ", for which the dialect has no operation, expected membranes only")
+                .attachNote() << "any ONNX runtime runs this file; to compile, train with --neuron=lif, plif or if and without recurrent layers";
+        continue;
+      }
       if (!name.ends_with(".v_in")) {
         data.push_back(&info);
         continue;

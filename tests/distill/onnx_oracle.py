@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Checks an exported student against its LibTorch original, with two ONNX executors that have never heard of LaSNN.
 
-    onnx_oracle.py LASNN_DISTILL STUDENT.pt SET:DIR [IMAGES]
+    onnx_oracle.py LASNN_DISTILL STUDENT.pt SET:DIR [IMAGES [EXPORT OPTION...]]
 
 `lasnn-distill export` writes the file and `lasnn-distill trace` LibTorch's per-step spikes and logits; onnxruntime and
-onnx's reference evaluator then run the file T times, feeding *.v_out back as *.v_in. Two float runs may first differ only
+onnx's reference evaluator then run the file T times, feeding every state (*.v_out, and *.i_out, *.m_out, *.s_out where there are) back as its *_in. Two float runs may first differ only
 where a membrane lay within rounding of its threshold (folding the normalisation moves u by about 1e-6), so at least 95 % of
 the images must agree in every spike, and on those the logits to 1e-3. Exit 77: skipped, for lack of onnxruntime.
 """
@@ -30,7 +30,7 @@ def execute(run, names, inputs, steps):
     out = []
     for _ in range(steps):
         values = dict(zip(names, run(state)))
-        state.update({name[: -len("v_out")] + "v_in": value for name, value in values.items() if name.endswith(".v_out")})
+        state.update({name[: -len("out")] + "in": value for name, value in values.items() if name.endswith("_out")})
         out.append(values)
     return out
 
@@ -58,8 +58,8 @@ def main():
     images = int(sys.argv[4]) if len(sys.argv) > 4 else 64
     with tempfile.TemporaryDirectory() as folder:
         path, trace = str(pathlib.Path(folder) / "student.onnx"), pathlib.Path(folder) / "trace"
-        subprocess.run([tool, "export", student, "-o", path], check=True)
-        subprocess.run([tool, "export", student, "-o", path + "2"], check=True)
+        subprocess.run([tool, "export", student, "-o", path, *sys.argv[5:]], check=True)
+        subprocess.run([tool, "export", student, "-o", path + "2", *sys.argv[5:]], check=True)
         if open(path, "rb").read() != open(path + "2", "rb").read():
             sys.exit("two exports of one model differ")
         subprocess.run([tool, "trace", student, f"--data={spec}", f"--limit={images}", "-o", str(trace)], check=True)

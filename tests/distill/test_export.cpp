@@ -103,6 +103,69 @@ TEST(Export, FoldEqualsNormalisation) {
   EXPECT_TRUE(torch::allclose(torch::conv2d(x, weight, bias, 2, 2), synapse->forward(x, false), 1e-4, 1e-4));
 }
 
+/// The graph's wiring alone: every value is made once, before it is used, and every output exists.
+void expectWired(const onnx::ModelProto &model) {
+  std::set<std::string> values, nodes;
+  for (const auto &input : model.graph().input())
+    EXPECT_TRUE(values.insert(input.name()).second) << input.name();
+  for (const auto &tensor : model.graph().initializer())
+    EXPECT_TRUE(values.insert(tensor.name()).second) << tensor.name();
+  for (const auto &node : model.graph().node()) {
+    EXPECT_TRUE(nodes.insert(node.name()).second) << node.name();
+    for (const auto &input : node.input())
+      EXPECT_TRUE(values.count(input)) << node.name() << " reads " << input << ", not yet defined";
+    for (const auto &output : node.output())
+      EXPECT_TRUE(values.insert(output).second) << output;
+  }
+  for (const auto &output : model.graph().output())
+    EXPECT_TRUE(values.count(output.name())) << output.name();
+}
+
+TEST(Export, EveryNeuronAndShortcutIsWired) {
+  for (const char *kind : {"lif", "if", "plif", "cuba", "clif"})
+    for (const char *shortcut : {"plain", "ms", "sew"})
+      for (bool keep : {false, true}) {
+        SCOPED_TRACE(testing::Message() << kind << " " << shortcut << " " << keep);
+        NeuronOptions neuron;
+        neuron.kind = kind, neuron.learnThreshold = "channel";
+        ArchOptions o;
+        o.shortcut = shortcut, o.width = 0.5;
+        Arch arch = findArch("resnet20", o);
+        arch.channels = 3, arch.height = arch.width = 32, arch.classes = 10;
+        Model source = makeModel("mlp", neuron);
+        source.network = std::make_shared<Network>(arch, neuron);
+        source.network->eval();
+        onnx::ModelProto model;
+        ASSERT_TRUE(model.ParseFromString(studentOnnx(source, keep)));
+        expectWired(model);
+        size_t norms = 0, states = 0;
+        for (const auto &node : model.graph().node())
+          norms += node.op_type() == "BatchNormalization";
+        for (const auto &input : model.graph().input())
+          states += input.name().ends_with("_in");
+        EXPECT_EQ(norms, keep ? 19u : 0u);
+        const bool two = neuron.kind == "cuba" || neuron.kind == "clif";
+        EXPECT_EQ(states, source.network->layerNames().size() * (two ? 2 : 1));
+        for (const auto &tensor : model.graph().initializer())
+          if (tensor.name() == "layer3.2.conv2.lif.v_threshold") {
+            ASSERT_EQ(tensor.dims_size(), 3) << "[C,1,1]";
+            EXPECT_EQ(tensor.dims(0), 32);
+          }
+      }
+}
+
+TEST(Export, RecurrentSpikesAreState) {
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(studentOnnx(makeModel("rnn", NeuronOptions()))));
+  expectWired(model);
+  std::set<std::string> inputs, outputs;
+  for (const auto &value : model.graph().input())
+    inputs.insert(value.name());
+  for (const auto &value : model.graph().output())
+    outputs.insert(value.name());
+  EXPECT_TRUE(inputs.count("hidden.lif.s_in") && outputs.count("hidden.lif.s_out"));
+}
+
 TEST(Export, RefusesATeacher) {
   Model model = makeModel("mlp", NeuronOptions());
   model.meta["kind"] = "teacher";

@@ -90,6 +90,8 @@ const Bad bads[] = {
     {"O9_noOutputs", [](Model &m) { m.graph()->mutable_output()->DeleteSubrange(0, 1); }, "", "rule O9: the graph has no output to read"},
     {"O9_missing", [](Model &m) { m.graph()->mutable_output(0)->set_name("nowhere"); }, "nowhere", "rule O9: graph output \"nowhere\" is computed by no node"},
     {"O9_constant", [](Model &m) { m.graph()->mutable_output(0)->set_name("fc.bias"); }, "fc.bias", "is a constant, expected a node's result"},
+    {"S4_synapticCurrent", [](Model &m) { m.input("x.lif.i_in", {-1, 2, 4, 4}); }, "x.lif.i_in", "CubaLIF"},
+    {"S4_spikesOfTheStepBefore", [](Model &m) { m.input("x.lif.s_in", {-1, 2, 4, 4}); }, "x.lif.s_in", "recurrent"},
     {"O11_falseMembrane", [](Model &m) { m.node("Relu", {"conv1"}, {"x.v_out"}); m.output("x.v_out", {-1, 2, 4, 4}); }, "x.v_out", "is no neuron's membrane"},
     // metadata
     {"S1_none", [](Model &m) { m.dropMeta("lasnn.timesteps"); }, "", "pass --timesteps=T"},
