@@ -127,8 +127,9 @@ class Writer {
 public:
   Writer(onnx::GraphProto *graph, const Network &network, bool keepNormalisation) : graph(graph), network(network), keep(keepNormalisation) {}
 
-  std::string pool(const std::string &name, const std::string &input, const Pool &p, const std::vector<int64_t> &shape) {
-    auto *node = addNode(graph, p.max ? "MaxPool" : "AveragePool", {input}, {name});
+  std::string pool(const std::string &name, const std::string &input, const Pool &p, const std::vector<int64_t> &shape,
+                   const std::string &nodeName = "") {
+    auto *node = addNode(graph, p.max ? "MaxPool" : "AveragePool", {input}, {name}, nodeName);
     const int64_t height = p.size ? p.size : shape[1], width = p.size ? p.size : shape[2];
     integers(node, "kernel_shape", {height, width});
     if (p.pad)
@@ -162,7 +163,7 @@ public:
     else
       integer(node, "transB", 1);
     if (s.pool)
-      pool(beforeNorm, convolved, *s.pool, {});
+      pool(beforeNorm, convolved, *s.pool, {}, s.name + ".maxpool");
     if (normalise) {
       addTensor(graph, s.name + ".gamma", s.pool ? module.gamma.detach().abs() : module.gamma.detach());
       addTensor(graph, s.name + ".shift", module.shift.detach());

@@ -77,6 +77,9 @@ torch::Tensor recompute(const Body &body, const std::vector<torch::Tensor> &inpu
   {
     torch::NoGradGuard noGrad;
     result = body(inputs, false);
+    for (const torch::Tensor &x : inputs) // an input handed through has a history already
+      if (result.is_same(x))
+        result = x.clone();
   }
   const std::shared_ptr<Recompute> node(new Recompute, torch::autograd::deleteNode);
   node->body = body;

@@ -154,6 +154,27 @@ TEST(Export, EveryNeuronAndShortcutIsWired) {
       }
 }
 
+TEST(Export, PoolsInsideLayersAreWired) {
+  ArchOptions o;
+  o.poolAt = "current";
+  for (const char *pool : {"max", "avg"})
+    for (bool keep : {false, true}) {
+      o.pool = pool;
+      Arch arch = findArch("vgg5", o);
+      arch.channels = 1, arch.height = arch.width = 28, arch.classes = 10;
+      Model source = makeModel("mlp", NeuronOptions());
+      source.network = std::make_shared<Network>(arch, NeuronOptions());
+      source.network->eval();
+      onnx::ModelProto model;
+      ASSERT_TRUE(model.ParseFromString(studentOnnx(source, keep)));
+      expectWired(model);
+      size_t pools = 0;
+      for (const auto &node : model.graph().node())
+        pools += node.op_type().ends_with("Pool");
+      EXPECT_EQ(pools, o.pool == "max" ? 3u : 0u) << "an average pool became its convolution's stride";
+    }
+}
+
 TEST(Export, RecurrentSpikesAreState) {
   onnx::ModelProto model;
   ASSERT_TRUE(model.ParseFromString(studentOnnx(makeModel("rnn", NeuronOptions()))));
