@@ -4,6 +4,7 @@
 
 #include <c10/core/CPUAllocator.h>
 #include <nlohmann/json.hpp>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -109,7 +110,14 @@ struct Counter : c10::Allocator {
 
 TEST(Recompute, MemoryFalls) {
   static Counter counter; // stays: blocks outlive the test
-  const Arch arch = shaped("vgg9", 0.25);
+  // Twelve layers of one size: what is kept of all of them outweighs what one of them needs while it is computed again.
+  nlohmann::json nodes = nlohmann::json::array();
+  for (int k = 0; k < 12; ++k)
+    nodes.push_back({{"name", fmt::format("c{}", k)}, {"conv", nlohmann::json::array({8, 3, 1, 1})}});
+  nodes.push_back({{"name", "pool"}, {"avgpool", "all"}});
+  nodes.push_back({{"name", "f"}, {"linear", 0}, {"readout", true}});
+  Arch arch = archFromJson({{"name", "deep"}, {"nodes", nodes}});
+  arch.channels = 3, arch.height = arch.width = 32, arch.classes = 10;
   torch::manual_seed(3);
   Network n(arch, NeuronOptions());
   int64_t peaks[2];
