@@ -142,7 +142,7 @@ std::vector<int64_t> plainConversion(const Model &model, const Thresholds &theta
   std::vector<int64_t> correct;
   for (int64_t t = 0; t < T; ++t) {
     const torch::Tensor s1 = fire(v1, torch::conv2d(batch.images, w1, b1, 1, 1), t1);
-    const torch::Tensor s2 = fire(v2, torch::conv2d(s1, w2, b2, 2, 1) + torch::conv2d(s1, ws, bs, 2, 0), t2);
+    const torch::Tensor s2 = fire(v2, torch::conv2d(s1, w2, b2, 2, 1) + torch::conv2d(s1, ws, bs, {2, 2}), t2);
     const torch::Tensor out = torch::linear(s2.flatten(1), wf, bf);
     sum = sum.defined() ? sum + out : out;
     correct.push_back((sum.argmax(1) == batch.labels).sum().item<int64_t>());
