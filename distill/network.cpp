@@ -414,7 +414,8 @@ torch::Tensor meanOverSteps(const Steps &value) {
   std::vector<int64_t> sizes = value.x.sizes().vec();
   sizes[0] /= value.steps;
   sizes.insert(sizes.begin(), value.steps);
-  return value.x.view(sizes).mean(0, false, torch::kFloat32);
+  // Not mean(): LibTorch 1.13's keeps its input for the gradient, which a sum does not need.
+  return value.x.view(sizes).sum(0, false, torch::kFloat32) / double(value.steps);
 }
 
 torch::Tensor predictions(const Forward &result, int64_t images) {
