@@ -110,9 +110,9 @@ struct Counter : c10::Allocator {
 
 TEST(Recompute, MemoryFalls) {
   static Counter counter; // stays: blocks outlive the test
-  // Twenty-four layers of one size: what is kept of all of them outweighs what one of them needs while it is computed again.
+  // Twelve layers of one size: what is kept of all of them outweighs what one of them needs while it is computed again.
   nlohmann::json nodes = nlohmann::json::array();
-  for (int k = 0; k < 24; ++k)
+  for (int k = 0; k < 12; ++k)
     nodes.push_back({{"name", fmt::format("c{}", k)}, {"conv", nlohmann::json::array({8, 3, 1, 1})}});
   nodes.push_back({{"name", "pool"}, {"avgpool", "all"}});
   nodes.push_back({{"name", "f"}, {"linear", 0}, {"readout", true}});
