@@ -1,0 +1,61 @@
+#include "backends/cuda/host.h"
+
+#include "backends/cuda/kernels/dense.h"
+#include "backends/cuda/kernels/event.h"
+#include "backends/cuda/kernels/simple.h"
+
+namespace lasnn::cuda {
+namespace {
+
+template <int TS> void layerOf(const Launch &launch, const Pointers &p) {
+  if (launch.kernel == Kernel::Event)
+    eventLayer<TS>(launch.shape, p);
+  else if (launch.tiles == 4)
+    denseLayer<TS, 4>(launch.shape, p);
+  else
+    denseLayer<TS, 8>(launch.shape, p);
+}
+
+void kernelOf(const Launch &launch, const Pointers &p) {
+  switch (launch.kernel) {
+  case Kernel::EncodeImage: return encodeImage(launch.shape, p);
+  case Kernel::EncodeEvents: return encodeEvents(launch.shape, p);
+  case Kernel::Pool: return poolLayer(launch.shape, p);
+  case Kernel::Add: return addLayer(launch.shape, p);
+  default: return launch.steps == 1 ? layerOf<1>(launch, p) : launch.steps == 2 ? layerOf<2>(launch, p) : layerOf<4>(launch, p);
+  }
+}
+
+} // namespace
+
+HostResult runOnHost(const Program &program, const std::vector<uint8_t> &samples, uint32_t batch) {
+  HostResult result;
+  result.outputs.assign(size_t(batch) * program.output_count, -1);
+  result.buffers.resize(program.buffers.size());
+  for (const Launch &launch : program.launches) {
+    Pointers p = {};
+    const bool encoder = launch.kernel == Kernel::EncodeImage || launch.kernel == Kernel::EncodeEvents;
+    for (size_t i = 0; i < launch.inputs.size(); ++i)
+      p.input[i] = result.buffers[launch.inputs[i]].data();
+    if (encoder)
+      p.input[0] = samples.data();
+    for (size_t i = 0; i < launch.weights.size(); ++i)
+      p.weight[i] = launch.weights[i].data();
+    p.bias = launch.bias.data(), p.theta = launch.theta.data(), p.amount = launch.amount.data(), p.table = program.table.data();
+    if (launch.shape.out_form == formReadout) {
+      p.out = result.outputs.data();
+    } else {
+      std::vector<uint8_t> &out = result.buffers[launch.output];
+      out.assign(program.buffers[launch.output].bytes(batch, program.timesteps), 0xA5); // whatever a device's memory holds
+      p.out = out.data();
+    }
+    uint64_t counts[2] = {0, 0};
+    p.counts = counts;
+    p.batch = batch;
+    emulate(uint32_t(launch.blocks(batch)), threadsPerBlock, [&] { kernelOf(launch, p); });
+    result.spikes.push_back(counts[0]), result.clips.push_back(counts[1]);
+  }
+  return result;
+}
+
+} // namespace lasnn::cuda

@@ -1,0 +1,66 @@
+// What a kernel is told of its layer. In device code a LayerShape is a constant written out by source.cpp, so that loops unroll and
+// divisions vanish; on a CPU it is an ordinary value. Rule numbers are ir/spec.md's.
+//
+// Spikes lie with channels innermost: [n][t][pixel][word], 32 channels to a word of bits, or to 32 bytes of counts. Channels beyond the
+// last are 0. The direct input is [n][pixel][4-byte groups of channels], the same at every step.
+#pragma once
+
+#include "device.h"
+
+namespace lasnn::cuda {
+
+enum Form : uint32_t { formBits = 0, formCounts = 1, formAnalog = 2, formReadout = 3 };
+enum ResetRule : uint32_t { resetNone = 0, resetAssign = 1, resetSubtract = 2 };
+
+constexpr uint32_t maxInputs = 8;
+constexpr uint32_t warpsPerBlock = 4, threadsPerBlock = 32 * warpsPerBlock;
+
+/// One synapse (C1), or one operand of a pool or sum.
+struct InputShape {
+  uint32_t form, channels, words, height, width;
+  uint32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+  int32_t pad_top, pad_left;
+  uint32_t groups;
+};
+
+struct LayerShape {
+  uint32_t input_count;
+  InputShape input[maxInputs];
+  uint32_t out_form, out_channels, out_words, out_height, out_width;
+  uint32_t timesteps;
+  uint32_t readout_last, readout_offset, readout_stride; ///< R1 or R3; the read-out's place in a sample's outputs, and how many those are
+  uint32_t pool_sum;                                    ///< P1, else P2
+  uint32_t decay, reset, state_bits, s_max;             ///< N2, N6, N4, N5
+  int32_t v_low;                                        ///< N4's lower bound
+};
+
+/// Where the numbers lie, in device memory.
+struct Pointers {
+  const void *input[maxInputs];
+  const void *weight[maxInputs];
+  const int32_t *bias, *theta, *amount; ///< [K]; amount: rho or v_reset
+  void *out;
+  int32_t *state;      ///< [n][pixel][K]; null: v starts at 0 and is forgotten
+  uint32_t load_state; ///< go on with `state`, and a read-out with what `out` holds
+  uint64_t *counts;    ///< spikes, clips; null: not counted
+  const int8_t *table; ///< E2
+  uint32_t batch;
+};
+
+LASNN_DEVICE uint32_t rounded(uint32_t value, uint32_t to) { return (value + to - 1) / to * to; }
+
+/// Spike count of one channel.
+LASNN_DEVICE uint32_t countAt(const InputShape &in, const void *spikes, uint64_t pixel, uint32_t channel) {
+  if (in.form == formBits)
+    return (static_cast<const uint32_t *>(spikes)[pixel * in.words + channel / 32] >> (channel % 32)) & 1;
+  return static_cast<const uint8_t *>(spikes)[pixel * in.words * 32 + channel];
+}
+
+/// The input position under one tap of the window at an output position; false outside the image.
+LASNN_DEVICE bool under(const InputShape &in, uint32_t y, uint32_t x, uint32_t ky, uint32_t kx, uint32_t &pixel) {
+  const int32_t iy = int32_t(y * in.stride_h + ky * in.dilation_h) - in.pad_top, ix = int32_t(x * in.stride_w + kx * in.dilation_w) - in.pad_left;
+  pixel = uint32_t(iy) * in.width + uint32_t(ix);
+  return iy >= 0 && ix >= 0 && iy < int32_t(in.height) && ix < int32_t(in.width);
+}
+
+} // namespace lasnn::cuda

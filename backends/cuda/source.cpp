@@ -1,0 +1,66 @@
+#include "backends/cuda/source.h"
+
+#include <sstream>
+
+namespace lasnn::cuda {
+namespace {
+
+std::string numbers(std::initializer_list<int64_t> values) {
+  std::ostringstream out;
+  const char *between = "";
+  for (int64_t value : values) {
+    // -2147483648 is no int literal in C++
+    out << between << (value == INT32_MIN ? std::string("(-2147483647 - 1)") : std::to_string(value));
+    between = ", ";
+  }
+  return out.str();
+}
+
+std::string inputText(const InputShape &in) {
+  return "{" + numbers({in.form, in.channels, in.words, in.height, in.width, in.kernel_h, in.kernel_w, in.stride_h, in.stride_w, in.dilation_h, in.dilation_w,
+                        in.pad_top, in.pad_left, in.groups}) + "}";
+}
+
+std::string shapeText(const LayerShape &l) {
+  std::string inputs;
+  for (uint32_t i = 0; i < l.input_count; ++i)
+    inputs += (i ? ", " : "") + inputText(l.input[i]);
+  return "{" + numbers({l.input_count}) + ", {" + inputs + "}, " +
+         numbers({l.out_form, l.out_channels, l.out_words, l.out_height, l.out_width, l.timesteps, l.readout_last, l.readout_offset, l.readout_stride,
+                  l.pool_sum, l.decay, l.reset, l.state_bits, l.s_max, l.v_low}) + "}";
+}
+
+std::string callOf(const Launch &launch) {
+  switch (launch.kernel) {
+  case Kernel::EncodeImage: return "encodeImage";
+  case Kernel::EncodeEvents: return "encodeEvents";
+  case Kernel::Event: return "eventLayer<" + std::to_string(launch.steps) + ">";
+  case Kernel::Dense: return "denseLayer<" + std::to_string(launch.steps) + ", " + std::to_string(launch.tiles) + ">";
+  case Kernel::Pool: return "poolLayer";
+  case Kernel::Add: return "addLayer";
+  }
+  return "";
+}
+
+} // namespace
+
+std::string kernelName(size_t launch) { return "lasnn_" + std::to_string(launch); }
+
+std::string sourceOf(const Program &program) {
+  std::ostringstream out;
+  out << "#include \"dense.h\"\n#include \"event.h\"\n#include \"simple.h\"\nusing namespace lasnn::cuda;\n";
+  for (size_t i = 0; i < program.launches.size(); ++i)
+    // The shape is a constant of the unit: the optimizer folds its numbers before it looks at loops, which it does not for a local one.
+    out << "\nstatic constexpr LayerShape shape_" << i << " = " << shapeText(program.launches[i].shape) << ";\nextern \"C\" __global__ void __launch_bounds__("
+        << threadsPerBlock << ") " << kernelName(i) << "(const Pointers p) { " << callOf(program.launches[i]) << "(shape_" << i << ", p); } // " << nameOf(program.launches[i].kernel) << "\n";
+  return out.str();
+}
+
+const std::vector<std::pair<const char *, const char *>> &kernelHeaders() {
+  static const std::vector<std::pair<const char *, const char *>> headers = {
+#include "cuda_kernel_headers.inc"
+  };
+  return headers;
+}
+
+} // namespace lasnn::cuda
