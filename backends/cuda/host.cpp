@@ -26,18 +26,17 @@ void kernelOf(const Launch &launch, const Pointers &p) {
   }
 }
 
-} // namespace
-
-HostResult runOnHost(const Program &program, const std::vector<uint8_t> &samples, uint32_t batch) {
-  HostResult result;
-  result.outputs.assign(size_t(batch) * program.output_count, -1);
-  result.buffers.resize(program.buffers.size());
-  for (const Launch &launch : program.launches) {
+/// One pass over the launches. state: of each launch with neurons, or null.
+void runLaunches(const Program &program, const std::vector<uint8_t> &samples, uint32_t batch, std::vector<std::vector<int32_t>> *state, bool load, HostResult &result) {
+  result.outputs.resize(size_t(batch) * program.output_count, -1);
+  result.buffers.assign(program.buffers.size(), {});
+  result.spikes.clear(), result.clips.clear();
+  for (size_t at = 0; at < program.launches.size(); ++at) {
+    const Launch &launch = program.launches[at];
     Pointers p = {};
-    const bool encoder = launch.kernel == Kernel::EncodeImage || launch.kernel == Kernel::EncodeEvents;
     for (size_t i = 0; i < launch.inputs.size(); ++i)
       p.input[i] = result.buffers[launch.inputs[i]].data();
-    if (encoder)
+    if (launch.kernel == Kernel::EncodeImage || launch.kernel == Kernel::EncodeEvents)
       p.input[0] = samples.data();
     for (size_t i = 0; i < launch.weights.size(); ++i)
       p.weight[i] = launch.weights[i].data();
@@ -49,13 +48,30 @@ HostResult runOnHost(const Program &program, const std::vector<uint8_t> &samples
       out.assign(program.buffers[launch.output].bytes(batch, program.timesteps), 0xA5); // whatever a device's memory holds
       p.out = out.data();
     }
+    if (state && launch.spiking()) {
+      std::vector<int32_t> &v = (*state)[at];
+      v.resize(size_t(batch) * launch.shape.out_height * launch.shape.out_width * launch.shape.out_channels, -7777);
+      p.state = v.data();
+    }
     uint64_t counts[2] = {0, 0};
-    p.counts = counts;
-    p.batch = batch;
+    p.counts = counts, p.batch = batch, p.load_state = load;
     emulate(uint32_t(launch.blocks(batch)), threadsPerBlock, [&] { kernelOf(launch, p); });
     result.spikes.push_back(counts[0]), result.clips.push_back(counts[1]);
   }
+}
+
+} // namespace
+
+HostResult runOnHost(const Program &program, const std::vector<uint8_t> &samples, uint32_t batch) {
+  HostResult result;
+  runLaunches(program, samples, batch, nullptr, false, result);
   return result;
+}
+
+const HostResult &HostStream::run(const std::vector<uint8_t> &samples) {
+  runLaunches(program_, samples, batch_, &state_, !first_, result_);
+  first_ = false;
+  return result_;
 }
 
 } // namespace lasnn::cuda

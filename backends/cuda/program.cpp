@@ -107,7 +107,7 @@ private:
     const bool dense = possible && (choice_ == Choice::Dense || (choice_ == Choice::Auto && worthwhile));
     launch.kernel = dense ? Kernel::Dense : Kernel::Event;
     launch.steps = plan_.timesteps == 1 ? 1 : plan_.timesteps == 2 ? 2 : 4;
-    launch.tiles = 4;
+    launch.tiles = launch.steps <= 2 && layer.out_channels > 32 ? 8 : 4; // sums: steps * tiles * 4 registers
     for (size_t i = 0; i < layer.synapses.size(); ++i)
       launch.weights.push_back((dense ? packDenseWeights : packEventWeights)(layer.synapses[i], launch.shape.input[i], layer.out_channels));
     launch.bias = layer.bias;

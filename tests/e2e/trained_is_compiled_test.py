@@ -29,17 +29,26 @@ def npy(path, shape, values):
     path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(values))
 
 
-def random_network(draw):
-    """Convolutions and linear layers, pools of both kinds behind neurons, shortcuts, with and without normalisation."""
-    nodes, size, channels = [], 8, 2
+def random_network(draw, size=8):
+    """Convolutions (grouped and depthwise too) and linear layers, pools of both kinds behind neurons and averages before them, shortcuts, with
+    and without normalisation."""
+    nodes, channels = [], 2
     for k in range(draw.randint(1, 3)):
         kernel, stride = draw.choice([1, 3]), draw.choice([1, 1, 2])
         out = draw.randint(3, 7)
         node = {"name": f"c{k}", "conv": [out, kernel, stride, kernel // 2], "bn": draw.random() < 0.7}
         if k and draw.random() < 0.6:  # another path to the same neurons
             node["shortcut"] = {"name": f"c{k}.short", "from": nodes[-1]["name"], "conv": [out, 1, stride, 0], "bn": draw.random() < 0.7}
-        nodes.append(node)
+        elif draw.random() < 0.4:
+            groups = draw.choice([0, 2] if channels % 2 == 0 else [0])
+            node["conv"][0] = out = (groups or channels) * draw.randint(1, 2 if channels > 3 else 3)
+            node["groups"] = groups
         size = (size + 2 * (kernel // 2) - kernel) // stride + 1
+        if "shortcut" not in node and size >= 4 and draw.random() < 0.3:
+            node["pool"] = ["avg", 2]
+            size //= 2
+        nodes.append(node)
+        channels = out
         if size >= 4 and draw.random() < 0.6:
             nodes.append({"name": f"p{k}", draw.choice(["maxpool", "avgpool"]): draw.choice([2, 3])})
             size //= nodes[-1].get("maxpool", nodes[-1].get("avgpool"))
@@ -51,7 +60,9 @@ def random_network(draw):
 
 def options(draw):
     neuron = draw.choice(["lif", "lif", "if", "plif"])
-    return [f"--neuron={neuron}", f"--reset={draw.choice(['zero', 'subtract'])}", f"-T{draw.randint(1, 5)}", f"--v-threshold={draw.choice([0.4, 1.0])}",
+    learned = [] if neuron == "if" or draw.random() < 0.7 else ["--learn-decay"]
+    threshold = draw.choice(["none", "none", "layer", "channel"])
+    return [f"--neuron={neuron}", f"--learn-threshold={threshold}", *learned, f"--reset={draw.choice(['zero', 'subtract'])}", f"-T{draw.randint(1, 5)}", f"--v-threshold={draw.choice([0.4, 1.0])}",
             f"--beta={draw.choice([0.5, 0.77])}"]
 
 
@@ -106,7 +117,7 @@ class TrainedIsCompiled(unittest.TestCase):
 
     def test_trained_in_integers(self):
         busy = 0
-        for seed, weights in enumerate(["int8", "int4", "int3", "int2", "int7,fc=int8", "int6", "int4,c0=int8"], start=1):
+        for seed, weights in enumerate(["int8", "int4", "int3", "int2", "int7,fc=int8", "int6", "int4,c0=int8", "int5", "int4", "int8"], start=1):
             with self.subTest(seed=seed, weights=weights):
                 draw, student = self.float_student(seed)
                 quantized = self.folder / f"q{seed}.pt"
@@ -115,6 +126,32 @@ class TrainedIsCompiled(unittest.TestCase):
                 truth = self.check_integers(quantized, weights)
                 busy += truth["spike_rate"] > 0.01
         self.assertGreaterEqual(busy, 5, "too few of the random networks spike for this test to mean something")
+
+    def test_events(self):
+        """Recordings in N-MNIST's form, as frames of counts."""
+        draw = random.Random(5)
+        folder = self.folder / "events"
+        for split in ("train", "test"):
+            for index in range(IMAGES):
+                path = folder / split / str(index % 10) / f"{index}.bin"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                events, time = bytearray(), 0
+                for _ in range(draw.randint(50, 400)):
+                    time += draw.randrange(300)
+                    events += bytes([draw.randrange(34), draw.randrange(34), draw.randrange(2) << 7 | time >> 16 & 127, time >> 8 & 255, time & 255])
+                path.write_bytes(events)
+        for seed, weights in ((31, "int8"), (32, "int4")):
+            with self.subTest(seed=seed, weights=weights):
+                draw = random.Random(seed)
+                arch, student, quantized = (self.folder / f"{name}{seed}.{end}" for name, end in (("arch", "json"), ("events", "pt"), ("q", "pt")))
+                arch.write_text(json.dumps({"name": f"random{seed}", "nodes": random_network(draw, 34)}))
+                data, self.data = self.data, f"--data=nmnist:{folder}?max-count=7"
+                try:
+                    self.train(student, "--init=random", f"--arch={arch}", *options(draw))
+                    self.train(quantized, f"--init={student}", f"--weights={weights}")
+                    self.check_integers(quantized, weights)
+                finally:
+                    self.data = data
 
     def test_rounded_after_training(self):
         for seed, weights in ((11, "int8"), (12, "ternary"), (13, "int4")):

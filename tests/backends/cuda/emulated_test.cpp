@@ -71,6 +71,39 @@ void compareAll(cuda::Choice choice) {
     compare(seed, choice);
 }
 
+/// Step after step, with the membranes in memory between the steps.
+void compareSteps(uint64_t seed, cuda::Choice choice) {
+  x86::Plan plan = randomPlan(seed);
+  const uint32_t batch = 2, T = plan.timesteps;
+  std::vector<std::vector<uint8_t>> inputs;
+  std::vector<ReferenceResult> expected;
+  for (uint32_t n = 0; n < batch; ++n) {
+    inputs.push_back(randomInput(plan, seed + 1000 * n));
+    expected.push_back(Reference(plan).run(inputs.back()));
+  }
+  plan.timesteps = 1;
+  std::string error;
+  const cuda::Program program = cuda::makeProgram(plan, choice, error);
+  cuda::HostStream stream(program, batch);
+  for (uint32_t t = 0; t < T; ++t) {
+    std::vector<uint8_t> samples;
+    for (const std::vector<uint8_t> &input : inputs) {
+      const size_t from = input.size() == program.sample_bytes ? 0 : t * program.sample_bytes;
+      samples.insert(samples.end(), input.begin() + from, input.begin() + from + program.sample_bytes);
+    }
+    const cuda::HostResult &result = stream.run(samples);
+    for (uint32_t n = 0; n < batch; ++n)
+      ASSERT_EQ(std::vector<int32_t>(result.outputs.begin() + n * plan.output_count, result.outputs.begin() + (n + 1) * plan.output_count), expected[n].outputs[t])
+          << "seed " << seed << ", sample " << n << ", step " << t;
+  }
+}
+
+TEST(CudaEmulated, StreamsStepByStep) {
+  const uint64_t first = fromEnvironment("LASNN_TEST_SEED", 1), count = fromEnvironment("LASNN_TEST_COUNT", 30);
+  for (uint64_t seed = first; seed < first + count && !testing::Test::HasFailure(); ++seed)
+    compareSteps(seed, seed % 2 ? cuda::Choice::Dense : cuda::Choice::Event);
+}
+
 TEST(CudaEmulated, EventFormEqualsReference) { compareAll(cuda::Choice::Event); }
 TEST(CudaEmulated, DenseFormEqualsReference) { compareAll(cuda::Choice::Dense); }
 TEST(CudaEmulated, ChosenFormsEqualReference) { compareAll(cuda::Choice::Auto); }
