@@ -44,7 +44,7 @@ def random_network(draw, size=8):
             node["conv"][0] = out = (groups or channels) * draw.randint(1, 2 if channels > 3 else 3)
             node["groups"] = groups
         size = (size + 2 * (kernel // 2) - kernel) // stride + 1
-        if "shortcut" not in node and size >= 4 and draw.random() < 0.3:
+        if "shortcut" not in node and stride == 1 and size >= 4 and draw.random() < 0.3:
             node["pool"] = ["avg", 2]
             size //= 2
         nodes.append(node)
@@ -163,10 +163,13 @@ class TrainedIsCompiled(unittest.TestCase):
 
     def test_one_threshold_off_by_one_is_seen(self):
         """The comparison above is sharp: one unit more on one layer's thresholds, and it fails."""
-        _, student = self.float_student(11)
-        rounded = self.folder / "r11.pt"
-        self.tool("lasnn-distill", "quantize", student, "--weights=int3", "-o", rounded)
-        truth = self.check_integers(rounded, "int3")
+        for seed in range(41, 60):  # a network all of whose layers spike: in a silent one no threshold matters
+            _, student = self.float_student(seed)
+            rounded = self.folder / f"r{seed}.pt"
+            self.tool("lasnn-distill", "quantize", student, "--weights=int3", "-o", rounded)
+            truth = self.check_integers(rounded, "int3")
+            if min(self.spikes(truth).values()) > 100:
+                break
         text = self.tool("lasnn-compile", rounded.with_suffix(".onnx"), "--emit=snn-int")
         found = list(re.finditer(r"v_threshold = dense<\[?([-0-9, ]+)\]?>", text))
         self.assertGreaterEqual(len(found), 1)
