@@ -12,42 +12,47 @@ namespace lasnn::cuda {
 
 LASNN_DEVICE int32_t byteOf(uint32_t word, uint32_t i) { return int32_t(int8_t(word >> (8 * i))); }
 
-/// Currents of four channels from `base` on, the analog input's share: the same at every step.
-LASNN_DEVICE void addAnalog(const LayerShape &l, const InputShape &in, const void *image, const void *weight, uint32_t n, uint32_t y, uint32_t x, uint32_t base,
-                            int32_t (&sum)[4]) {
-  const uint32_t columns = rounded(l.out_channels, 4), fours = (in.channels + 3) / 4, in_group = in.channels / in.groups;
+/// body(tap, input pixel) for every tap that lies inside the image.
+template <typename Body> LASNN_DEVICE void overTaps(const InputShape &in, uint32_t y, uint32_t x, const Body &body) {
   LASNN_ROLLED
   for (uint32_t ky = 0; ky < in.kernel_h; ++ky)
     LASNN_ROLLED
     for (uint32_t kx = 0; kx < in.kernel_w; ++kx) {
-      const uint32_t tap = ky * in.kernel_w + kx;
       uint32_t pixel;
-      if (!under(in, y, x, ky, kx, pixel))
-        continue;
-      const uint64_t at = uint64_t(n) * in.height * in.width + pixel;
-      if (in.groups == 1) {
-        LASNN_ROLLED
-        for (uint32_t c = 0; c < fours; ++c) {
-          const uint32_t values = static_cast<const uint32_t *>(image)[at * fours + c];
-          const uint32_t *row = static_cast<const uint32_t *>(weight) + uint64_t(tap * fours + c) * columns + base;
-          LASNN_UNROLL
-          for (uint32_t j = 0; j < 4; ++j)
-            sum[j] = dot4(values, loadOnce(row + j), sum[j]);
-        }
-      } else {
-        LASNN_ROLLED
-        for (uint32_t c = 0; c < in_group; ++c) {
-          const uint32_t row = loadOnce(reinterpret_cast<const uint32_t *>(static_cast<const int8_t *>(weight) + uint64_t(tap * in_group + c) * columns + base));
-          LASNN_UNROLL
-          for (uint32_t j = 0; j < 4; ++j) {
-            if (base + j >= l.out_channels)
-              break;
-            const uint32_t channel = (base + j) / (l.out_channels / in.groups) * in_group + c;
-            sum[j] += byteOf(row, j) * static_cast<const int8_t *>(image)[at * fours * 4 + channel];
-          }
+      if (under(in, y, x, ky, kx, pixel))
+        body(ky * in.kernel_w + kx, pixel);
+    }
+}
+
+/// Currents of four channels from `base` on, the analog input's share: the same at every step.
+LASNN_DEVICE void addAnalog(const LayerShape &l, const InputShape &in, const void *image, const void *weight, uint32_t n, uint32_t y, uint32_t x, uint32_t base,
+                            int32_t (&sum)[4]) {
+  const uint32_t columns = rounded(l.out_channels, 4), fours = (in.channels + 3) / 4, in_group = in.channels / in.groups;
+  overTaps(in, y, x, [&](uint32_t tap, uint32_t pixel) {
+    const uint64_t at = uint64_t(n) * in.height * in.width + pixel;
+    if (in.groups == 1) {
+      LASNN_ROLLED
+      for (uint32_t c = 0; c < fours; ++c) {
+        const uint32_t values = static_cast<const uint32_t *>(image)[at * fours + c];
+        const uint32_t *row = static_cast<const uint32_t *>(weight) + uint64_t(tap * fours + c) * columns + base;
+        LASNN_UNROLL
+        for (uint32_t j = 0; j < 4; ++j)
+          sum[j] = dot4(values, loadOnce(row + j), sum[j]);
+      }
+    } else {
+      LASNN_ROLLED
+      for (uint32_t c = 0; c < in_group; ++c) {
+        const uint32_t row = loadOnce(reinterpret_cast<const uint32_t *>(static_cast<const int8_t *>(weight) + uint64_t(tap * in_group + c) * columns + base));
+        LASNN_UNROLL
+        for (uint32_t j = 0; j < 4; ++j) {
+          if (base + j >= l.out_channels)
+            break;
+          const uint32_t channel = (base + j) / (l.out_channels / in.groups) * in_group + c;
+          sum[j] += byteOf(row, j) * static_cast<const int8_t *>(image)[at * fours * 4 + channel];
         }
       }
     }
+  });
 }
 
 /// The share of an input of spikes, over the steps t0 ... t0 + TS - 1.
@@ -56,54 +61,47 @@ LASNN_DEVICE void addEvents(const LayerShape &l, const InputShape &in, const voi
                             uint32_t t0, bool active, int32_t (&sum)[TS][4]) {
   const uint32_t columns = rounded(l.out_channels, 4), pixels = in.height * in.width, in_group = in.channels / in.groups;
   const auto *rows = static_cast<const int8_t *>(weight);
-  LASNN_ROLLED
-  for (uint32_t ky = 0; ky < in.kernel_h; ++ky)
-    LASNN_ROLLED
-    for (uint32_t kx = 0; kx < in.kernel_w; ++kx) {
-      const uint32_t tap = ky * in.kernel_w + kx;
-      uint32_t pixel;
-      if (!under(in, y, x, ky, kx, pixel))
-        continue;
-      const uint64_t at = uint64_t(n) * l.timesteps * pixels + pixel; // of step t: + t * pixels
-      if (in.groups == 1 && in.form == formBits) {
+  overTaps(in, y, x, [&](uint32_t tap, uint32_t pixel) {
+    const uint64_t at = uint64_t(n) * l.timesteps * pixels + pixel; // of step t: + t * pixels
+    if (in.groups == 1 && in.form == formBits) {
+      LASNN_ROLLED
+      for (uint32_t w = 0; w < in.words; ++w) {
+        uint32_t words[TS], any = 0;
+        LASNN_UNROLL
+        for (int t = 0; t < TS; ++t) {
+          words[t] = t0 + t < l.timesteps ? static_cast<const uint32_t *>(spikes)[(at + uint64_t(t0 + t) * pixels) * in.words + w] : 0;
+          any |= words[t];
+        }
         LASNN_ROLLED
-        for (uint32_t w = 0; w < in.words; ++w) {
-          uint32_t words[TS], any = 0;
+        while (any) { // the same in all lanes
+          const uint32_t bit = firstBit(any);
+          any &= any - 1;
+          const uint32_t row = active ? loadOnce(reinterpret_cast<const uint32_t *>(rows + uint64_t(tap * in.channels + w * 32 + bit) * columns + base)) : 0;
           LASNN_UNROLL
           for (int t = 0; t < TS; ++t) {
-            words[t] = t0 + t < l.timesteps ? static_cast<const uint32_t *>(spikes)[(at + uint64_t(t0 + t) * pixels) * in.words + w] : 0;
-            any |= words[t];
-          }
-          LASNN_ROLLED
-          while (any) { // the same in all lanes
-            const uint32_t bit = firstBit(any);
-            any &= any - 1;
-            const uint32_t row = active ? loadOnce(reinterpret_cast<const uint32_t *>(rows + uint64_t(tap * in.channels + w * 32 + bit) * columns + base)) : 0;
+            const int32_t here = -int32_t((words[t] >> bit) & 1); // all ones where it spiked: no branch
             LASNN_UNROLL
-            for (int t = 0; t < TS; ++t) {
-              const int32_t here = -int32_t((words[t] >> bit) & 1); // all ones where it spiked: no branch
-              LASNN_UNROLL
-              for (uint32_t j = 0; j < 4; ++j)
-                sum[t][j] += byteOf(row, j) & here;
-            }
+            for (uint32_t j = 0; j < 4; ++j)
+              sum[t][j] += byteOf(row, j) & here;
           }
-        }
-      } else if (active) {
-        LASNN_ROLLED
-        for (uint32_t c = 0; c < in_group; ++c) {
-          const uint32_t row = loadOnce(reinterpret_cast<const uint32_t *>(rows + uint64_t(tap * in_group + c) * columns + base));
-          LASNN_UNROLL
-          for (int t = 0; t < TS; ++t)
-            LASNN_UNROLL
-            for (uint32_t j = 0; j < 4; ++j) {
-              if (base + j >= l.out_channels || t0 + t >= l.timesteps)
-                break;
-              const uint32_t channel = (base + j) / (l.out_channels / in.groups) * in_group + c;
-              sum[t][j] += byteOf(row, j) * int32_t(countAt(in, spikes, at + uint64_t(t0 + t) * pixels, channel));
-            }
         }
       }
+    } else if (active) {
+      LASNN_ROLLED
+      for (uint32_t c = 0; c < in_group; ++c) {
+        const uint32_t row = loadOnce(reinterpret_cast<const uint32_t *>(rows + uint64_t(tap * in_group + c) * columns + base));
+        LASNN_UNROLL
+        for (int t = 0; t < TS; ++t)
+          LASNN_UNROLL
+          for (uint32_t j = 0; j < 4; ++j) {
+            if (base + j >= l.out_channels || t0 + t >= l.timesteps)
+              break;
+            const uint32_t channel = (base + j) / (l.out_channels / in.groups) * in_group + c;
+            sum[t][j] += byteOf(row, j) * int32_t(countAt(in, spikes, at + uint64_t(t0 + t) * pixels, channel));
+          }
+      }
     }
+  });
 }
 
 template <int TS> LASNN_DEVICE void eventLayer(const LayerShape &l, const Pointers &p) {
