@@ -214,8 +214,6 @@ IntegerForm::IntegerForm(const Network &net, const IntegerOptions &o) : options(
     if (node.recurrent)
       unsupported(node.name, "recurrent layers have");
     for (const Synapse &s : node.synapses) {
-      if (s.pool)
-        unsupported(s.name, "maximum pools between synapse and neuron have");
       if (s.identity && s.name == node.name)
         unsupported(s.name, "layers without weights have");
     }
@@ -371,6 +369,8 @@ Forward IntegerForm::forward(Network &net, const Steps &input, int64_t steps) co
       torch::Tensor y = s.conv ? torch::conv2d(x, w, b, s.stride, s.pad, 1, net.synapse(s.name)->desc.groups) : torch::linear(x, w, b);
       if (!y.is_cpu()) // a GPU's library may choose an algorithm with fractions inside (Winograd)
         y = y + (y.round() - y).detach();
+      if (s.pool) // a maximum: means are in the weights by now
+        y = maxPool(y, *s.pool);
       if (net.probe)
         net.probe(s.name, y);
       const Steps part{y, in.steps};

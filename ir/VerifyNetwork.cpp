@@ -134,8 +134,10 @@ LogicalResult LayerOp::verify() {
   for (Operation &op : body) {
     bool end = getNeuron(&op) || isa<ReadoutOp>(op);
     ends += end;
-    if (!end && !isa<Conv2DOp, LinearOp, FlattenOp, AddOp, YieldOp>(op))
-      return broken(*this, "Y2") << "the body holds '" << op.getName() << "', expected conv2d, linear, flatten, add, one neuron or read-out";
+    if (!end && !isa<Conv2DOp, LinearOp, FlattenOp, AddOp, MaxPoolOp, YieldOp>(op))
+      return broken(*this, "Y2") << "the body holds '" << op.getName() << "', expected conv2d, linear, flatten, add, max_pool, one neuron or read-out";
+    if (isa<MaxPoolOp>(op) && isa<BlockArgument>(op.getOperand(0)))
+      return broken(*this, "Y2") << "the body's max_pool takes an argument, expected a current; put pools of spikes between the layers";
     for (Value operand : op.getOperands())
       if (operand.getParentBlock() != &body)
         return broken(*this, "Y3") << "'" << op.getName() << "' uses a value from outside, expected arguments of the layer only";

@@ -44,10 +44,15 @@ SmallVector<CurrentRange> Bounds::currentOf(Operation *op) {
   if (auto linear = dyn_cast<LinearOp>(op)) return synapse(linear, lookup(operand), 1, 1);
   SmallVector<CurrentRange> first = currents.find(operand)->second;
   if (isa<FlattenOp>(op)) return flatten<CurrentRange>(first, op->getResult(0));
+  if (isa<MaxPoolOp>(op)) {
+    for (CurrentRange &range : first) range.comparedFits16 &= range.value.fits16();
+    return first;
+  }
   const SmallVector<CurrentRange> &second = currents.find(cast<AddOp>(op).getRhs())->second;
   for (auto [a, b] : llvm::zip(first, second)) {
     a.value = {a.value.lo + b.value.lo, a.value.hi + b.value.hi};
     a.partial = {a.partial.lo + b.partial.lo, a.partial.hi + b.partial.hi};
+    a.comparedFits16 &= b.comparedFits16;
   }
   return first;
 }

@@ -8,11 +8,13 @@ namespace lasnn {
 
 struct Range {
   int64_t lo = 0, hi = 0;
+  bool fits16() const { return lo >= INT16_MIN && hi <= INT16_MAX; }
 };
 
 /// A current of one channel: its value, and every partial sum in any order.
 struct CurrentRange {
   Range value, partial;
+  bool comparedFits16 = true; ///< every current that a max_pool on the way compared fits 16 bits (K5)
 };
 
 class Bounds {

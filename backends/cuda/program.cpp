@@ -59,6 +59,10 @@ private:
     LayerShape &l = launch.shape;
     launch.name = layer.name;
     l.timesteps = plan_.timesteps;
+    if (layer.poolsCurrents()) {
+      error_ = "layer " + layer.name + ": takes a maximum over currents, which the CUDA backend has no kernel for; pool the spikes";
+      return;
+    }
     const bool pooling = layer.kind == x86::LayerKind::Pool || layer.kind == x86::LayerKind::Add;
     l.input_count = uint32_t(pooling ? layer.inputs.size() : layer.synapses.size());
     if (l.input_count > maxInputs) {

@@ -51,18 +51,22 @@ struct Layer {
   LayerKind kind = LayerKind::Spiking;
   std::string name;
   uint32_t output = 0; ///< buffer index (Spiking, Pool, Add); for Readout: offset into the output vector
-  // Spiking and Readout: I[k,y,x] = bias[k] + sum over synapses
+  // Spiking and Readout: I[k,y,x] = bias[k] + sum over synapses; where currents are pooled, the largest of these in the window
   std::vector<Synapse> synapses;
   std::vector<int32_t> bias; ///< [K]
   uint32_t out_channels = 0, out_height = 1, out_width = 1;
   bool current_fits_int16 = false; ///< proved by verify-contract: every I fits int16, so sums modulo 2^16 are exact
   Neuron neuron;
   Readout readout = Readout::Sum;
+  uint32_t current_height = 0, current_width = 0; ///< before a maximum over windows of currents; 0: none is taken
   // Pool: input buffer `inputs[0]`; Add: spike counts of `inputs` added
   std::vector<uint32_t> inputs;
   PoolKind pool = PoolKind::Sum;
+  // The window of Pool, or of the maximum over currents
   uint32_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1;
   int32_t pad_top = 0, pad_left = 0;
+
+  bool poolsCurrents() const { return current_height > 0; }
 };
 
 struct Plan {

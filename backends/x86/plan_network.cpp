@@ -47,6 +47,12 @@ struct Planner {
     }
   }
 
+  template <typename PoolOp> static void window(Layer &layer, PoolOp op) {
+    layer.kernel_h = op.getKernel()[0], layer.kernel_w = op.getKernel()[1];
+    layer.stride_h = op.getStrides()[0], layer.stride_w = op.getStrides()[1];
+    layer.pad_top = op.getPads()[0], layer.pad_left = op.getPads()[1];
+  }
+
   template <typename PoolOp> void pool(PoolOp op, PoolKind kind) {
     auto input = buffers.find(op.getInput());
     if (input == buffers.end() || (input->second == 0 && plan.encoding == Encoding::Direct))
@@ -56,9 +62,7 @@ struct Planner {
     layer.name = nameOf(op);
     layer.inputs = {input->second};
     layer.pool = kind;
-    layer.kernel_h = op.getKernel()[0], layer.kernel_w = op.getKernel()[1];
-    layer.stride_h = op.getStrides()[0], layer.stride_w = op.getStrides()[1];
-    layer.pad_top = op.getPads()[0], layer.pad_left = op.getPads()[1];
+    window(layer, op);
     uint64_t count = plan.buffers[input->second].max_count;
     if (kind == PoolKind::Sum) count *= uint64_t(layer.kernel_h) * layer.kernel_w;
     checkCount(op, count);
@@ -96,6 +100,8 @@ struct Planner {
       synapses(layer, op, add.getRhs());
       return;
     }
+    if (isa_and_nonnull<MaxPoolOp>(source))
+      return refuse(source, "a max_pool of currents is not the last operation before the neuron", "add currents before the pool, or pool the spikes");
     if (!isa_and_nonnull<Conv2DOp, LinearOp>(source))
       return refuse(source ? source : op.getOperation(), "the current of layer \"" + op.getName() + "\" comes from no convolution or linear",
                     "put flatten and pools before the synapse");
@@ -164,7 +170,15 @@ struct Planner {
     layer.bias.assign(shape[0], 0);
     layer.out_channels = shape[0];
     if (shape.size() == 3) layer.out_height = shape[1], layer.out_width = shape[2];
-    synapses(layer, op, end->getOperand(0));
+    Value current = end->getOperand(0);
+    if (auto pool = current.getDefiningOp<MaxPoolOp>()) {
+      window(layer, pool);
+      layer.pool = PoolKind::Max;
+      current = pool.getInput();
+      ArrayRef<int64_t> before = tensorType(current).getShape();
+      layer.current_height = before[1], layer.current_width = before[2];
+    }
+    synapses(layer, op, current);
     if (auto readout = dyn_cast<ReadoutOp>(end)) {
       layer.kind = LayerKind::Readout;
       layer.readout = readout.getMode() == ReadoutMode::Last ? Readout::Last : Readout::Sum;

@@ -24,6 +24,9 @@ std::string printPlan(const Plan &plan) {
     if (layer.kind == LayerKind::Spiking)
       text += fmt::format("  state {} bits, current {}, decay {}/4096", layer.neuron.state_bits,
                           layer.current_fits_int16 ? "16 bits" : "32 bits", layer.neuron.decay);
+    if (layer.poolsCurrents())
+      text += fmt::format("  maximum over {}x{} of {}x{} currents, stride {}x{}", layer.kernel_h, layer.kernel_w, layer.current_height, layer.current_width,
+                          layer.stride_h, layer.stride_w);
     for (uint32_t input : layer.inputs) text += fmt::format("  reads {}", plan.buffers[input].name);
     text += "\n";
     for (const Synapse &s : layer.synapses)

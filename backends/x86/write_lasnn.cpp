@@ -19,8 +19,10 @@ using flatbuffers::Offset;
 
 format::SynapseShape shapeOf(const Plan &plan, const Layer &layer, const Synapse &s) {
   const Buffer &in = plan.buffers[s.input];
-  return {in.channels, in.height,  in.width,     layer.out_channels, layer.out_height, layer.out_width, s.kernel_h, s.kernel_w,
-          s.stride_h,  s.stride_w, s.dilation_h, s.dilation_w,       s.pad_top,        s.pad_left,      s.groups};
+  const uint32_t height = layer.poolsCurrents() ? layer.current_height : layer.out_height;
+  const uint32_t width = layer.poolsCurrents() ? layer.current_width : layer.out_width;
+  return {in.channels, in.height,  in.width,     layer.out_channels, height,    width,      s.kernel_h, s.kernel_w,
+          s.stride_h,  s.stride_w, s.dilation_h, s.dilation_w,       s.pad_top, s.pad_left, s.groups};
 }
 
 /// What packing relies on. Everything else is the verifier's business.
@@ -93,7 +95,7 @@ private:
     return format::CreateLayer(fbb_, name, format::LayerKind(layer.kind), layer.output, synapse_vector, bias, layer.out_channels,
                                layer.out_height, layer.out_width, layer.current_fits_int16, neuron, format::Readout(layer.readout), inputs,
                                format::PoolKind(layer.pool), layer.kernel_h, layer.kernel_w, layer.stride_h, layer.stride_w,
-                               layer.pad_top, layer.pad_left);
+                               layer.pad_top, layer.pad_left, layer.current_height, layer.current_width);
   }
 
   Offset<format::Synapse> writeSynapse(const Layer &layer, const Synapse &s) {

@@ -177,7 +177,7 @@ struct Preparer {
     return error;
   }
 
-  /// Synaptic operations belong to the neuron that the synapse feeds, through adds and flattens.
+  /// Synaptic operations belong to the neuron that the synapse feeds, through adds, maxima and flattens.
   void assignSynapses() {
     llvm::DenseMap<int, int> neuronOfSlot;
     for (Node &node : llvm::reverse(program.nodes)) {
@@ -188,7 +188,7 @@ struct Preparer {
       auto it = neuronOfSlot.find(node.result);
       if (it == neuronOfSlot.end()) continue;
       node.neuron = it->second;
-      if (isa<AddOp, FlattenOp>(node.op))
+      if (isa<AddOp, FlattenOp, MaxPoolOp>(node.op))
         for (int slot : node.inputs) neuronOfSlot[slot] = node.neuron;
     }
   }

@@ -26,6 +26,9 @@ struct Affine {
       shift.push_back(beta[c] - mean[c] * scale.back());
     }
   }
+  bool keepsOrder() const {
+    return llvm::all_of(scale, [](double g) { return g >= 0; });
+  }
   bool onlyScales() const {
     return llvm::all_of(shift, [](double h) { return h == 0; });
   }
@@ -33,15 +36,17 @@ struct Affine {
 
 //===--- behind synapses ---===//
 
-/// True when every current that makes up `value` can take a scale and a shift.
-bool canAbsorb(Kinds &kinds, Value value) {
+/// True when every current that makes up `value` can take a scale (`ordered`: of no negative number) and a shift.
+bool canAbsorb(Kinds &kinds, Value value, bool ordered) {
   if (kinds.isSignal(value)) return true; // becomes a synapse of its own
   Operation *op = value.getDefiningOp();
   if (!op || !value.hasOneUse()) return false;
   if (isa<Conv2DOp, LinearOp>(op)) return true;
-  if (auto add = dyn_cast<AddOp>(op)) return canAbsorb(kinds, add.getLhs()) && canAbsorb(kinds, add.getRhs());
-  auto pool = dyn_cast<AvgPoolOp>(op);
-  return pool && lasnn::hasNoPads(pool.getPads()) && !kinds.isSignal(pool.getInput()) && canAbsorb(kinds, pool.getInput());
+  if (auto add = dyn_cast<AddOp>(op)) return canAbsorb(kinds, add.getLhs(), ordered) && canAbsorb(kinds, add.getRhs(), ordered);
+  if (!isa<AvgPoolOp, MaxPoolOp>(op) || kinds.isSignal(op->getOperand(0))) return false;
+  bool passes = ordered; // max(g x) = g max(x)
+  if (auto pool = dyn_cast<AvgPoolOp>(op)) passes = lasnn::hasNoPads(pool.getPads());
+  return passes && canAbsorb(kinds, op->getOperand(0), ordered);
 }
 
 /// What canAbsorb() allowed. `operand` is the place that uses the value.
@@ -132,7 +137,7 @@ struct FoldBatchNorm : lasnn::impl::FoldBatchNormBase<FoldBatchNorm> {
       LogicalResult folded = success();
       if (kinds.isSignal(norm.getInput())) {
         folded = foldForward(norm, affine);
-      } else if (canAbsorb(kinds, norm.getInput())) {
+      } else if (canAbsorb(kinds, norm.getInput(), affine.keepsOrder())) {
         folded = absorb(kinds, norm->getOpOperand(0), affine.scale, affine.shift, norm);
         norm.replaceAllUsesWith(norm.getInput());
         norm.erase();

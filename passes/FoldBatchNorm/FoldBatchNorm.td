@@ -5,7 +5,8 @@ def FoldBatchNorm : Pass<"snn-fold-batch-norm", "::lasnn::snn::NetworkOp"> {
 
     * **Behind synapses** (the usual case): `conv2d`/`linear` get `weight*g` and `bias*g + h`. Through an `add` of currents the
       scale goes to both sides and the shift to one; a spike value added there becomes a depthwise 1 x 1 `conv2d` (a diagonal
-      `linear` for vectors) with weight `g`. Through an `avg_pool` without pads both pass. Everything on that way must have one use.
+      `linear` for vectors) with weight `g`. Through an `avg_pool` without pads both pass, through a `max_pool` when no
+      `g` is negative. Everything on that way must have one use.
     * **Before synapses**, on spikes or analog input: `weight[o,c]*g[c]`, `bias[o] + sum of weight[o,c]*h[c]`, when the
       convolution has no pads or `h` is 0; also through a `flatten`.
     * **Before a neuron**, on spikes or analog input: it becomes a depthwise 1 x 1 `conv2d` or a diagonal `linear`.

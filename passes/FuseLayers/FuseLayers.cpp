@@ -22,6 +22,9 @@ bool refuses(Kinds &kinds, Operation *op) {
   if (isa<ReluOp>(op))
     return failed(problem(op) << "relu is an ANN's activation, which does not spike; distil a spiking student from this network, or convert it, first");
   if (in == Kind::Ann) return false; // its relu is reported
+  if (isa<BatchNormOp>(op) && op->getOperand(0).getDefiningOp<MaxPoolOp>())
+    return failed(problem(op) << "batch_norm behind a max_pool of currents has a negative scale (gamma), which turns the maximum into a minimum; "
+                                    "put it between the convolution and the pool, or train with scales of 0 and above");
   if (isa<BatchNormOp>(op))
     return failed(problem(op) << "batch_norm is not next to a synapse that can take it: its operand has other uses, or its shift would "
                                     "meet a convolution's padding; put it behind the convolution, or set its pads to 0");
@@ -32,8 +35,6 @@ bool refuses(Kinds &kinds, Operation *op) {
                                     "composed with it; move the pool behind the neuron");
   if (isa<AvgPoolOp, SumPoolOp>(op) && in == Kind::Analog)
     return failed(problem(op) << "pools the analog input, whose sum does not fit 8 bits; resize the images before, or make it a convolution");
-  if (isa<MaxPoolOp>(op) && in == Kind::Current)
-    return failed(problem(op) << "max_pool of currents is no sum of synapses; move the pool behind the neuron");
   if (isa<Conv2DOp, LinearOp>(op) && in == Kind::Current && !op->getOperand(0).getDefiningOp<BatchNormOp>()) // that is reported
     return failed(problem(op) << "the synapse is fed by currents of '" << nameOf(op->getOperand(0).getDefiningOp())
                                  << "', expected spikes or the analog input; put a neuron between them");
@@ -90,7 +91,7 @@ private:
     Operation *op = value.getDefiningOp();
     SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {
-      FailureOr<Value> inside = isa<AddOp, FlattenOp>(op) ? currentOf(operand) : FailureOr<Value>(signalOf(operand));
+      FailureOr<Value> inside = isa<AddOp, FlattenOp, MaxPoolOp>(op) ? currentOf(operand) : FailureOr<Value>(signalOf(operand));
       if (failed(inside)) return failure();
       operands.push_back(*inside);
     }

@@ -1,8 +1,8 @@
 def FuseLayers : Pass<"snn-fuse-layers", "::lasnn::snn::NetworkOp"> {
   let summary = "every neuron and read-out with its synapses becomes one snn.layer";
   let description = [{
-    The body (Y1..Y4) holds everything from spikes (or the analog input) to the neuron: `conv2d`, `linear`, `flatten` and `add` of
-    currents. A `flatten` of spikes moves inside. Spikes that meet currents or a neuron directly get the synapse that this
+    The body (Y1..Y4) holds everything from spikes (or the analog input) to the neuron: `conv2d`, `linear`, `flatten`, `add` and
+    `max_pool` of currents. A `flatten` of spikes moves inside. Spikes that meet currents or a neuron directly get the synapse that this
     means: a depthwise 1 x 1 `conv2d` of ones, for vectors the identity matrix. Pools and `add` of spikes stay between the layers.
 
     A layer is named after its neuron, a read-out's after the synapse before it; a name that is taken gets `_2`, `_3`, …

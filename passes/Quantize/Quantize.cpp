@@ -49,7 +49,7 @@ public:
     for (Operation &op : body) {
       if (auto conv = dyn_cast<Conv2DOp>(op)) quantizeSynapse(conv);
       else if (auto linear = dyn_cast<LinearOp>(op)) quantizeSynapse(linear);
-      else if (isa<FlattenOp, AddOp>(op)) op.getResult(0).setType(withElement(op.getResult(0), tensorType(op.getOperand(0)).getElementType()));
+      else if (isa<FlattenOp, AddOp, MaxPoolOp>(op)) op.getResult(0).setType(withElement(op.getResult(0), tensorType(op.getOperand(0)).getElementType()));
     }
     if (neuron) quantizeNeuron();
     else quantizeReadout(cast<ReadoutOp>(end));

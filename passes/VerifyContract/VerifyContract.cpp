@@ -45,7 +45,7 @@ struct VerifyContract : lasnn::impl::VerifyContractBase<VerifyContract> {
     int64_t steps = neuron || cast<ReadoutOp>(end).getMode() == ReadoutMode::Last ? 1 : timesteps;
     bool fits16 = true;
     for (auto [c, current] : llvm::enumerate(currents)) {
-      fits16 &= current.value.lo >= INT16_MIN && current.value.hi <= INT16_MAX;
+      fits16 &= current.value.fits16() && current.comparedFits16;
       int64_t most = magnitude(current.partial);
       if (most > limit)
         report(layer) << "rule K1: the current of channel " << c << " can reach " << most << ", expected at most " << limit

@@ -82,7 +82,7 @@ private:
     layer.source = &source;
     layer.blocks = format::blockCount(source.out_channels());
     layer.synapse_count = source.synapses()->size();
-    layer.narrow = fits16(source, plan_.buffers()->Get(source.output() < plan_.buffers()->size() ? source.output() : 0)->max_count());
+    const bool pools = format::poolsCurrents(source);
     layer.synapses = arena_.take<SynapseState>(layer.synapse_count);
     placeLists(layer);
     uint64_t windows = 0;
@@ -92,6 +92,8 @@ private:
       windows += synapse.shape.dilation_w == 1 ? 1 : synapse.shape.kernel_w;
       ++(synapse.analog ? layer.analog_synapses : layer.spike_synapses);
     }
+    layer.narrow = fits16(source, plan_.buffers()->Get(source.output() < plan_.buffers()->size() ? source.output() : 0)->max_count()) &&
+                   !(pools && layer.spike_synapses > 0); // those currents leave gather, which it does in 32 bits
     layer.sources = arena_.take<GatherSource>(layer.synapse_count);
     layer.windows = arena_.take<GatherWindow>(windows);
 
@@ -99,7 +101,10 @@ private:
     const size_t element = layer.narrow ? 2 : 4;
     layer.start = arena_.take<int32_t>(lanes);
     layer.current_stride = layer.analog_synapses > 0 ? lanes : 0;
-    layer.current = arena_.take<uint8_t>(element * lanes * (layer.analog_synapses > 0 ? pixels : 1));
+    const uint64_t currents = uint64_t(format::currentHeight(source)) * format::currentWidth(source);
+    layer.current = arena_.take<uint8_t>(element * lanes * (layer.analog_synapses > 0 ? currents : 1));
+    if (pools && layer.spike_synapses > 0) layer.sums = arena_.take<int32_t>(lanes * currents);
+    if (pools) layer.pooled = arena_.take<uint8_t>(element * lanes * pixels);
     if (source.kind() == format::LayerKind::Spiking) {
       layer.theta = arena_.take<uint8_t>(element * lanes);
       layer.amount = arena_.take<uint8_t>(element * lanes);
@@ -124,8 +129,9 @@ private:
       entries += listCapacity(shape, plan_.buffers()->Get(s->input())->max_count()) * chunk_;
     }
     const uint64_t bytes = entries * (layer.wide_entries ? 4 : 2);
-    const uint64_t rows = bytes == 0 ? layer.source->out_height() : kListBudget / bytes;
-    layer.rows_at_once = uint32_t(rows < 1 ? 1 : rows > layer.source->out_height() ? layer.source->out_height() : rows);
+    const uint32_t height = format::currentHeight(*layer.source);
+    const uint64_t rows = bytes == 0 ? height : kListBudget / bytes;
+    layer.rows_at_once = uint32_t(rows < 1 ? 1 : rows > height ? height : rows);
   }
 
   SynapseState placeSynapse(const LayerState &layer, const format::Synapse &source) {
@@ -216,7 +222,8 @@ void fillLayer(LayerState &layer) {
   const auto bias = [&](uint32_t k) { return source.bias()->Get(k); };
   fillLanes<int32_t>(layer.start, source.out_channels(), 0, bias);
   // The kernels write the lanes that have a channel; the others stay 0.
-  if (layer.current_stride > 0) memset(layer.current, 0, (layer.narrow ? 2 : 4) * layer.current_stride * source.out_height() * source.out_width());
+  if (layer.current_stride > 0)
+    memset(layer.current, 0, (layer.narrow ? 2 : 4) * layer.current_stride * format::currentHeight(source) * format::currentWidth(source));
   if (layer.current_stride == 0 && layer.narrow) fillLanes<int16_t>(layer.current, source.out_channels(), 0, bias);
   if (layer.current_stride == 0 && !layer.narrow) fillLanes<int32_t>(layer.current, source.out_channels(), 0, bias);
   if (source.kind() != format::LayerKind::Spiking) return;

@@ -37,8 +37,27 @@ private:
         if (!layer_.synapses[i].analog) countSynops(layer_.synapses[i]);
       layer_.stats.steps += chunk_.steps;
     }
-    for (uint32_t y = 0; y < source_.out_height(); y += layer_.rows_at_once) {
-      const uint32_t left = source_.out_height() - y, rows = left < layer_.rows_at_once ? left : layer_.rows_at_once;
+    if (!format::poolsCurrents(source_)) return sum();
+    if (layer_.spike_synapses == 0) {
+      if (chunk_.first == 0) poolCurrents(layer_.current);
+      return gatherPooled();
+    }
+    // Spikes have a part in the currents that are compared: step by step.
+    for (uint32_t t = 0; t < chunk_.steps; ++t) {
+      const Chunk one = {chunk_.first + t, 1, t > 0 || chunk_.load_state, t + 1 < chunk_.steps || chunk_.store_state};
+      LayerRun step(net_, layer_, one);
+      step.sum();
+      step.poolCurrents(layer_.sums);
+      step.gatherPooled();
+    }
+    net_.dirty = net_.dirty || chunk_.steps > 1;
+  }
+
+  /// Event lists for all rows of currents, and what `gather` makes of them.
+  void sum() {
+    const uint32_t height = format::currentHeight(source_);
+    for (uint32_t y = 0; y < height; y += layer_.rows_at_once) {
+      const uint32_t left = height - y, rows = left < layer_.rows_at_once ? left : layer_.rows_at_once;
       for (uint32_t i = 0; i < layer_.synapse_count; ++i)
         if (layer_.synapses[i].shape.groups == 1) lists(layer_.synapses[i], 0, y, rows);
       for (uint32_t block = 0; block < layer_.blocks; ++block) {
@@ -135,29 +154,68 @@ private:
     return count;
   }
 
-  void gather(uint32_t block, uint32_t y, uint32_t rows) {
-    const size_t element = layer_.narrow ? 2 : 4, lanes = size_t(layer_.blocks) * format::kBlockChannels;
-    const size_t block_at = element * block * format::kBlockChannels;
+  size_t blockAt(uint32_t block) const { return size_t(layer_.narrow ? 2 : 4) * block * format::kBlockChannels; }
+  size_t lanes() const { return size_t(layer_.blocks) * format::kBlockChannels; }
+
+  GatherTask rowsOf(uint32_t block, uint32_t y, uint32_t rows, uint32_t width) const {
     GatherTask task = {};
-    task.row_bytes = format::rowBytes(source_.out_channels(), block);
     task.sources = layer_.sources;
-    task.source_count = sources(block, task.row_bytes);
     task.windows = layer_.windows;
     task.y0 = y;
     task.rows = rows;
-    task.width = source_.out_width();
+    task.width = width;
     task.steps = chunk_.steps;
     task.block = block;
     task.channels = source_.out_channels();
-    task.current = static_cast<const uint8_t *>(layer_.current) + block_at;
+    task.row_bytes = format::rowBytes(source_.out_channels(), block);
+    return task;
+  }
+
+  /// What synapses add to bias and analog current; then neurons or a read-out, unless a maximum comes first.
+  void gather(uint32_t block, uint32_t y, uint32_t rows) {
+    GatherTask task = rowsOf(block, y, rows, format::currentWidth(source_));
+    task.source_count = sources(block, task.row_bytes);
+    task.current = static_cast<const uint8_t *>(layer_.current) + blockAt(block);
     task.current_stride = layer_.current_stride;
+    task.sums = layer_.sums ? layer_.sums + block * format::kBlockChannels : nullptr;
+    task.sums_stride = lanes();
+    if (!task.sums) setResult(task);
+    run(task);
+  }
+
+  void poolCurrents(const void *from) {
+    CurrentPoolTask task = {};
+    task.in = from;
+    task.out = layer_.pooled;
+    task.narrow = layer_.narrow;
+    task.lanes = uint32_t(lanes());
+    task.in_height = source_.current_height();
+    task.in_width = source_.current_width();
+    task.out_height = source_.out_height();
+    task.out_width = source_.out_width();
+    setWindow(task);
+    net_.kernels->pool_current(task);
+  }
+
+  void gatherPooled() {
+    for (uint32_t block = 0; block < layer_.blocks; ++block) {
+      GatherTask task = rowsOf(block, 0, source_.out_height(), source_.out_width());
+      task.current = static_cast<const uint8_t *>(layer_.pooled) + blockAt(block);
+      task.current_stride = lanes();
+      setResult(task);
+      run(task);
+    }
+  }
+
+  /// Neurons, or a read-out.
+  __attribute__((noinline)) void setResult(GatherTask &task) {
     task.spiking = source_.kind() == format::LayerKind::Spiking;
     if (task.spiking) {
       setNeuron(task);
-      task.theta = static_cast<const uint8_t *>(layer_.theta) + block_at;
-      task.amount = static_cast<const uint8_t *>(layer_.amount) + block_at;
-      task.state = static_cast<uint8_t *>(layer_.state) + block_at;
-      task.state_stride = lanes;
+      task.theta = static_cast<const uint8_t *>(layer_.theta) + blockAt(task.block);
+      task.amount = static_cast<const uint8_t *>(layer_.amount) + blockAt(task.block);
+      task.state = static_cast<uint8_t *>(layer_.state) + blockAt(task.block);
+      task.state_stride = lanes();
       task.load_state = chunk_.load_state;
       task.store_state = chunk_.store_state;
       task.out = view(source_.output());
@@ -168,6 +226,9 @@ private:
       task.pixels = size_t(source_.out_height()) * source_.out_width();
       task.last = source_.readout() == format::Readout::Last;
     }
+  }
+
+  void run(const GatherTask &task) {
     const KernelTable &k = *net_.kernels;
     const auto kernel = layer_.narrow ? (layer_.wide_entries ? k.gather_i16_u32 : k.gather_i16_u16)
                                       : (layer_.wide_entries ? k.gather_i32_u32 : k.gather_i32_u16);
@@ -192,13 +253,17 @@ private:
     task.out = view(source_.output());
     task.sum = source_.pool() == format::PoolKind::Sum;
     task.steps = chunk_.steps;
+    setWindow(task);
+    net_.kernels->pool_u8(task);
+  }
+
+  template <class Task> void setWindow(Task &task) const {
     task.kernel_h = source_.kernel_h();
     task.kernel_w = source_.kernel_w();
     task.stride_h = source_.stride_h();
     task.stride_w = source_.stride_w();
     task.pad_top = source_.pad_top();
     task.pad_left = source_.pad_left();
-    net_.kernels->pool_u8(task);
   }
 
   void add() {

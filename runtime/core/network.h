@@ -45,6 +45,8 @@ struct LayerState {
   int32_t *start;            // bias in lane order, for the analog kernel
   void *current;             // what gather starts from
   size_t current_stride;     // 0: one vector for all pixels
+  int32_t *sums;             // currents of one step before a maximum over windows of them, when spikes have a part in them
+  void *pooled;              // behind that maximum; as `current`, one vector a pixel
   void *theta, *amount;      // lane order, int16 or int32
   void *state;
   uint64_t state_bytes;

@@ -50,10 +50,14 @@ private:
     return false;
   }
 
+  static bool isShape(uint32_t channels, uint32_t height, uint32_t width) {
+    return inRange(channels, 1, kMaxChannels) && inRange(height, 1, kMaxExtent) && inRange(width, 1, kMaxExtent) &&
+           uint64_t(channels) * height * width <= kMaxElements;
+  }
+
   bool verifyBuffer(uint32_t i) {
     const Buffer &b = buffer(i);
-    if (!inRange(b.channels(), 1, kMaxChannels) || !inRange(b.height(), 1, kMaxExtent) || !inRange(b.width(), 1, kMaxExtent) ||
-        uint64_t(b.channels()) * b.height() * b.width() > kMaxElements)
+    if (!isShape(b.channels(), b.height(), b.width()))
       return fail("buffer %u: shape [%u][%u][%u] is beyond the format's limits", i, b.channels(), b.height(), b.width());
     const bool analog = i == 0 && plan_.encoding() == Encoding::Direct;
     if (!analog && !inRange(b.max_count(), 1, 255)) return fail("buffer %u: max_count = %u, allowed 1..255", i, b.max_count());
@@ -76,9 +80,9 @@ private:
 
   bool verifyCurrent(const Layer &layer) {
     const uint32_t k = layer.out_channels();
-    if (!inRange(k, 1, kMaxChannels) || !inRange(layer.out_height(), 1, kMaxExtent) ||
-        !inRange(layer.out_width(), 1, kMaxExtent) || uint64_t(k) * layer.out_height() * layer.out_width() > kMaxElements)
+    if (!isShape(k, layer.out_height(), layer.out_width()))
       return failIn(layer, "output shape [%u][%u][%u] is beyond the format's limits", k, layer.out_height(), layer.out_width());
+    if ((layer.current_height() > 0 || layer.current_width() > 0) && !verifyCurrentPool(layer)) return false;
     if (sizeOf(layer.bias()) != k) return failIn(layer, "%u bias values for %u channels", sizeOf(layer.bias()), k);
     for (int32_t b : *layer.bias())
       if (b > kMaxBias || b < -kMaxBias) return failIn(layer, "bias %d is beyond 2^30", b);
@@ -155,14 +159,34 @@ private:
     return index < plan_.buffers()->size() && !(index == 0 && plan_.encoding() == Encoding::Direct);
   }
 
-  bool verifyPool(const Layer &layer) {
-    if (sizeOf(layer.inputs()) != 1 || !isCounts(layer.inputs()->Get(0))) return failIn(layer, "a pool reads one buffer of spikes");
-    if (layer.pool() > PoolKind::Max) return failIn(layer, "pool kind %u is unknown", unsigned(layer.pool()));
+  bool verifyWindow(const Layer &layer) {
     if (!inRange(layer.kernel_h(), 1, kMaxExtent) || !inRange(layer.kernel_w(), 1, kMaxExtent) ||
         !inRange(layer.stride_h(), 1, kMaxExtent) || !inRange(layer.stride_w(), 1, kMaxExtent))
       return failIn(layer, "kernel or stride is not in 1..%u", kMaxExtent);
     if (layer.pad_top() < -kMaxPad || layer.pad_top() > kMaxPad || layer.pad_left() < -kMaxPad || layer.pad_left() > kMaxPad)
       return failIn(layer, "padding %d, %d is beyond %d", layer.pad_top(), layer.pad_left(), kMaxPad);
+    return true;
+  }
+
+  /// Every window of a maximum over currents holds at least one of them.
+  bool verifyCurrentPool(const Layer &layer) {
+    if (layer.pool() != PoolKind::Max) return failIn(layer, "currents are pooled by maximum only");
+    if (!isShape(layer.out_channels(), layer.current_height(), layer.current_width()))
+      return failIn(layer, "currents [%u][%u][%u] are beyond the format's limits", layer.out_channels(), layer.current_height(), layer.current_width());
+    if (!verifyWindow(layer)) return false;
+    const auto inside = [](uint32_t out, uint32_t stride, int32_t pad, uint32_t kernel, uint32_t in) {
+      return pad >= 0 && uint32_t(pad) < kernel && int64_t(out - 1) * stride - pad < int64_t(in);
+    };
+    if (!inside(layer.out_height(), layer.stride_h(), layer.pad_top(), layer.kernel_h(), layer.current_height()) ||
+        !inside(layer.out_width(), layer.stride_w(), layer.pad_left(), layer.kernel_w(), layer.current_width()))
+      return failIn(layer, "a window of currents lies in the padding");
+    return true;
+  }
+
+  bool verifyPool(const Layer &layer) {
+    if (sizeOf(layer.inputs()) != 1 || !isCounts(layer.inputs()->Get(0))) return failIn(layer, "a pool reads one buffer of spikes");
+    if (layer.pool() > PoolKind::Max) return failIn(layer, "pool kind %u is unknown", unsigned(layer.pool()));
+    if (!verifyWindow(layer)) return false;
     const Buffer &in = buffer(layer.inputs()->Get(0));
     if (in.channels() != layer.out_channels()) return failIn(layer, "a pool keeps the channels, %u -> %u", in.channels(), layer.out_channels());
     const uint64_t h = layer.kernel_h() < in.height() ? layer.kernel_h() : in.height();
@@ -231,8 +255,8 @@ private:
 
 SynapseShape synapseShape(const Plan &plan, const Layer &layer, const Synapse &s) {
   const Buffer &in = *plan.buffers()->Get(s.input());
-  return {in.channels(), in.height(),  in.width(),     layer.out_channels(), layer.out_height(), layer.out_width(), s.kernel_h(), s.kernel_w(),
-          s.stride_h(),  s.stride_w(), s.dilation_h(), s.dilation_w(),       s.pad_top(),        s.pad_left(),      s.groups()};
+  return {in.channels(), in.height(),  in.width(),     layer.out_channels(), currentHeight(layer), currentWidth(layer), s.kernel_h(), s.kernel_w(),
+          s.stride_h(),  s.stride_w(), s.dilation_h(), s.dilation_w(),       s.pad_top(),          s.pad_left(),        s.groups()};
 }
 
 bool verifyPlan(const Plan &plan, runtime::ErrorText &error) { return PlanVerifier(plan, error).verify(); }

@@ -15,6 +15,12 @@ lasnn_status verifyModel(const void *model, size_t model_size, const Model *&out
 /// The meaning alone: indices, shapes, sizes, limits, order of execution.
 bool verifyPlan(const Plan &plan, runtime::ErrorText &error);
 
+/// True when a maximum over windows stands between the synapses and the neuron (or read-out).
+inline bool poolsCurrents(const Layer &layer) { return layer.current_height() > 0; }
+/// The extent of a layer's currents: the output's, unless they are pooled.
+inline uint32_t currentHeight(const Layer &layer) { return poolsCurrents(layer) ? layer.current_height() : layer.out_height(); }
+inline uint32_t currentWidth(const Layer &layer) { return poolsCurrents(layer) ? layer.current_width() : layer.out_width(); }
+
 /// The geometry of a synapse of a verified plan.
 SynapseShape synapseShape(const Plan &plan, const Layer &layer, const Synapse &synapse);
 

@@ -99,6 +99,9 @@ struct GatherTask {
   int32_t *readout;
   size_t pixels;
   bool last; // keep the last step instead of the sum
+  // Or neither: the current itself, of one step, [pixel][sums_stride], for gather_i32. Null: a neuron or read-out.
+  int32_t *sums;
+  size_t sums_stride;
 
   uint64_t *spikes, *clips; // counters, added to
 };
@@ -120,6 +123,16 @@ struct PoolTask {
   Spikes in, out;
   bool sum;
   uint32_t steps, kernel_h, kernel_w, stride_h, stride_w;
+  int32_t pad_top, pad_left;
+};
+
+/// The largest of the currents of each window, lane by lane. Every window holds at least one.
+struct CurrentPoolTask {
+  const void *in; // [pixel][lanes], int16 or int32
+  void *out;
+  bool narrow;    // int16
+  uint32_t lanes; // of all blocks: a multiple of 64
+  uint32_t in_height, in_width, out_height, out_width, kernel_h, kernel_w, stride_h, stride_w;
   int32_t pad_top, pad_left;
 };
 

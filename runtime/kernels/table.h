@@ -9,6 +9,7 @@
 #include "kernels/gather/gather_i32.h"
 #include "kernels/analog/analog_i8.h"
 #include "kernels/pool/pool_u8.h"
+#include "kernels/pool/pool_current.h"
 #include "kernels/add/add_u8.h"
 #include "kernels/synops/synops_u8.h"
 

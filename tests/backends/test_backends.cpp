@@ -134,6 +134,26 @@ snn.network @analog timesteps = 1 {
   EXPECT_EQ(network.errors.size(), 2u) << network.all();
 }
 
+TEST(X86, refuses_currents_added_behind_their_pool) {
+  Network network(R"(
+snn.network @late timesteps = 1 {
+  %i = snn.input "in" : tensor<1x2x2xui8> loc("in")
+  %x = snn.encode %i events : (tensor<1x2x2xui8>) -> tensor<1x2x2xui8> loc("encode")
+  %0 = snn.layer "head" (%a = %x : tensor<1x2x2xui8>) -> tensor<1x2x2xi32> {
+    %c = snn.conv2d %a {weight = dense<1> : tensor<1x1x1x1xi8>} : (tensor<1x2x2xui8>) -> tensor<1x2x2xi32> loc("c")
+    %p = snn.max_pool %c {kernel = array<i64: 1, 1>} : (tensor<1x2x2xi32>) -> tensor<1x2x2xi32> loc("p")
+    %d = snn.add %c, %p : (tensor<1x2x2xi32>, tensor<1x2x2xi32>) -> tensor<1x2x2xi32> loc("d")
+    %r = snn.readout %d last {scale = 1.0 : f32} : (tensor<1x2x2xi32>) -> tensor<1x2x2xi32> loc("r")
+    snn.yield %r : tensor<1x2x2xi32>
+  } loc("head")
+  snn.output "out" %0 : tensor<1x2x2xi32> loc("out")
+})");
+  ASSERT_TRUE(network.module) << network.all();
+  EXPECT_TRUE(mlir::failed(findBackend("x86")->check(network.get())));
+  EXPECT_TRUE(network.has("p: backend x86: a max_pool of currents is not the last operation before the neuron; add currents before the pool"));
+  EXPECT_EQ(network.errors.size(), 1u) << network.all();
+}
+
 std::string twoHeads(const std::string &first, const std::string &second, const std::string &secondScale) {
   std::string text = R"(
 snn.network @heads timesteps = 1 {

@@ -102,10 +102,17 @@ struct NetworkBuilder {
     return builder.create<LIFOp>(loc, type, current, beta, decay, theta, reset, rho, vReset, compare, uint64_t(n.sMax), vMin, bits);
   }
 
-  /// Synapses, their sum, then neuron or read-out; `inputs` are one value a synapse.
+  Value maximum(const LayerSpec &layer, Value input, RankedTensorType type, const std::string &name) {
+    SmallVector<int64_t> k{layer.kh, layer.kw}, s{layer.sh, layer.sw}, p{layer.top, layer.left, layer.bottom, layer.right};
+    return builder.create<MaxPoolOp>(named(name), type, input, k, s, p);
+  }
+
+  /// Synapses, their sum and its pool, then neuron or read-out; `inputs` are one value a synapse.
   Value layerBody(size_t index, ArrayRef<Value> inputs, const std::string &name) {
     const LayerSpec &layer = spec.layers[index];
     const ValueShape &out = shapesOf[index + 1];
+    ValueShape current = out;
+    current.h = out.currentH, current.w = out.currentW;
     Currents currents = currentsOf(spec, shapesOf, index);
     Value sum;
     for (size_t n = 0; n < layer.synapses.size(); ++n) {
@@ -117,10 +124,11 @@ struct NetworkBuilder {
         if (split)
           for (int32_t &b : bias) b = n == 0 ? b / 3 : b - b / 3;
       }
-      Value current = synapse(layer, n, inputs[n], shapesOf[layer.synapses[n].input], out, name, bias);
-      if (!integer && (layer.seed >> n) % 2) current = batchNorm(current, layer.seed + n * 100, name);
-      sum = sum ? builder.create<AddOp>(named(name + ".sum"), sum.getType(), sum, current).getResult() : current;
+      Value part = synapse(layer, n, inputs[n], shapesOf[layer.synapses[n].input], current, name, bias);
+      if (!integer && (layer.seed >> n) % 2) part = batchNorm(part, layer.seed + n * 100, name);
+      sum = sum ? builder.create<AddOp>(named(name + ".sum"), sum.getType(), sum, part).getResult() : part;
     }
+    if (layer.poolsCurrents) sum = maximum(layer, sum, tensor(out, currentType()), name + ".pool");
     if (layer.kind == LayerKind::Spiking) return neuron(layer, sum, out, name);
     ReadoutMode mode = layer.last ? ReadoutMode::Last : integer || layer.seed % 2 ? ReadoutMode::Sum : ReadoutMode::Mean;
     return builder.create<ReadoutOp>(named(name), sum.getType(), sum, mode, integer ? builder.getF32FloatAttr(0.125f) : FloatAttr());
@@ -134,7 +142,7 @@ struct NetworkBuilder {
       SmallVector<int64_t> k{layer.kh, layer.kw}, s{layer.sh, layer.sw}, p{layer.top, layer.left, layer.bottom, layer.right};
       Value input = values[layer.inputs[0]];
       RankedTensorType type = tensor(out, spikeType());
-      if (layer.kind == LayerKind::MaxPool) values.push_back(builder.create<MaxPoolOp>(named(name), type, input, k, s, p));
+      if (layer.kind == LayerKind::MaxPool) values.push_back(maximum(layer, input, type, name));
       else if (integer) values.push_back(builder.create<SumPoolOp>(named(name), type, input, k, s, p));
       else values.push_back(builder.create<AvgPoolOp>(named(name), type, input, k, s, p));
       return;

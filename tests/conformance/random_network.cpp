@@ -42,6 +42,14 @@ int windowSize(int in, int before, int after, int dilation, int kernel, int stri
   return span < 0 ? 0 : span / stride + 1;
 }
 
+/// `shape` behind a layer's window; or what is wrong with it.
+const char *pooled(const LayerSpec &layer, ValueShape &shape) {
+  if (std::max(layer.top, layer.bottom) >= layer.kh || std::max(layer.left, layer.right) >= layer.kw) return "pads of the kernel's size";
+  shape.h = windowSize(shape.h, layer.top, layer.bottom, 1, layer.kh, layer.sh);
+  shape.w = windowSize(shape.w, layer.left, layer.right, 1, layer.kw, layer.sw);
+  return shape.h < 1 || shape.w < 1 ? "a window larger than its input" : nullptr;
+}
+
 struct Drawer {
   Draw draw;
   NetworkSpec spec;
@@ -189,7 +197,26 @@ struct Drawer {
   void spiking() {
     LayerSpec layer = synaptic(LayerKind::Spiking, draw.channels());
     neuron(layer);
-    if (tryLayer(std::move(layer)) && draw.chance(25)) addResiduals(draw.from(1, 2));
+    if (!tryLayer(std::move(layer))) return;
+    if (draw.chance(25)) addResiduals(draw.from(1, 2));
+    if (draw.chance(20)) poolCurrents();
+  }
+
+  /// The layer at the end of the network pools its currents.
+  void poolCurrents() {
+    LayerSpec plain = spec.layers.back();
+    spec.layers.pop_back();
+    values.pop_back();
+    LayerSpec pooling = plain;
+    pooling.poolsCurrents = true;
+    window(pooling);
+    if (!tryLayer(std::move(pooling))) tryLayer(std::move(plain));
+  }
+
+  void window(LayerSpec &layer) {
+    layer.kh = draw.from(1, 4), layer.kw = draw.chance(60) ? layer.kh : draw.from(1, 4);
+    layer.sh = draw.chance(60) ? layer.kh : draw.from(1, 3), layer.sw = draw.chance(60) ? layer.kw : draw.from(1, 3);
+    if (draw.chance(40)) layer.top = draw.from(0, layer.kh - 1), layer.bottom = draw.from(0, layer.kh - 1), layer.left = draw.from(0, layer.kw - 1), layer.right = draw.from(0, layer.kw - 1);
   }
 
   void pool() {
@@ -198,9 +225,7 @@ struct Drawer {
     LayerSpec layer;
     layer.kind = draw.chance(50) ? LayerKind::SumPool : LayerKind::MaxPool;
     layer.inputs = {input};
-    layer.kh = draw.from(1, 4), layer.kw = draw.chance(60) ? layer.kh : draw.from(1, 4);
-    layer.sh = draw.chance(60) ? layer.kh : draw.from(1, 3), layer.sw = draw.chance(60) ? layer.kw : draw.from(1, 3);
-    if (draw.chance(40)) layer.top = draw.from(0, layer.kh - 1), layer.bottom = draw.from(0, layer.kh - 1), layer.left = draw.from(0, layer.kw - 1), layer.right = draw.from(0, layer.kw - 1);
+    window(layer);
     tryLayer(std::move(layer));
   }
 
@@ -232,6 +257,7 @@ struct Drawer {
       if (attempt > 20) layer.synapses[0] = SynapseSpec(), layer.synapses[0].linear = true, layer.channels = 1; // always small enough
       if (!tryLayer(std::move(layer))) continue;
       if (draw.chance(20)) addResiduals(1);
+      if (draw.chance(10)) poolCurrents();
       return;
     }
   }
@@ -300,6 +326,11 @@ std::vector<ValueShape> shapes(const NetworkSpec &spec, std::string *why) {
         if (!first && (now.h != out.h || now.w != out.w || now.vector != out.vector)) return fail("synapses of different result shapes");
         out = now, first = false;
       }
+      out.currentH = out.h, out.currentW = out.w;
+      if (layer.poolsCurrents) {
+        if (out.vector) return fail("a pool of a vector");
+        if (const char *reason = pooled(layer, out)) return fail(reason);
+      }
       if (weights > kMostWeights || operations > kMostOperations) return fail("too much work");
     } else {
       for (int input : layer.inputs)
@@ -313,9 +344,7 @@ std::vector<ValueShape> shapes(const NetworkSpec &spec, std::string *why) {
         out.maxCount += other.maxCount;
       } else {
         if (out.vector) return fail("a pool of a vector");
-        if (std::max(layer.top, layer.bottom) >= layer.kh || std::max(layer.left, layer.right) >= layer.kw) return fail("pads of the kernel's size");
-        out.h = windowSize(out.h, layer.top, layer.bottom, 1, layer.kh, layer.sh), out.w = windowSize(out.w, layer.left, layer.right, 1, layer.kw, layer.sw);
-        if (out.h < 1 || out.w < 1) return fail("a window larger than its input");
+        if (const char *reason = pooled(layer, out)) return fail(reason);
         if (layer.kind == LayerKind::SumPool) out.maxCount *= layer.kh * layer.kw;
       }
       if (out.maxCount > 255) return fail("a count above 255");

@@ -43,8 +43,10 @@ struct LayerSpec {
   bool claim16 = true; ///< mark current_bits = 16 where rule K5 proves it
   NeuronSpec neuron;
   bool last = false; ///< read-out mode: last, else sum
+  bool poolsCurrents = false; ///< Spiking, Readout: the largest current of a window goes on
   // Pools and Add
   std::vector<int> inputs;
+  // The window of pools, of spikes or currents
   int kh = 1, kw = 1, sh = 1, sw = 1, top = 0, left = 0, bottom = 0, right = 0;
 };
 
@@ -63,6 +65,7 @@ struct NetworkSpec {
 struct ValueShape {
   int c = 1, h = 1, w = 1, maxCount = 1;
   bool vector = false, analog = false, isResult = true; ///< isResult false: of a read-out, nothing may read it
+  int currentH = 0, currentW = 0; ///< of a layer: its currents' extent, before it pools them
   int64_t size() const { return int64_t(c) * h * w; }
 };
 

@@ -103,7 +103,8 @@ std::vector<NetworkSpec> smaller(const NetworkSpec &spec) {
       synapse([&](SynapseSpec &x) { return bool(set(x.sh, 1) | set(x.sw, 1)); });
       for (int SynapseSpec::*pad : {&SynapseSpec::top, &SynapseSpec::left, &SynapseSpec::bottom, &SynapseSpec::right}) synapse([&](SynapseSpec &x) { return set(x.*pad, 0); });
     }
-    layer([&](LayerSpec &x) { return !x.inputs.empty() && bool(set(x.top, 0) | set(x.left, 0) | set(x.bottom, 0) | set(x.right, 0)); });
+    layer([&](LayerSpec &x) { return set(x.poolsCurrents, false); });
+    layer([&](LayerSpec &x) { return (x.poolsCurrents || !x.inputs.empty()) && bool(set(x.top, 0) | set(x.left, 0) | set(x.bottom, 0) | set(x.right, 0)); });
     layer([&](LayerSpec &x) { return x.kh > 1 && (--x.kh, true); });
     layer([&](LayerSpec &x) { return x.kw > 1 && (--x.kw, true); });
     layer([&](LayerSpec &x) { return set(x.bias, BiasKind::None); });

@@ -30,8 +30,8 @@ def npy(path, shape, values):
 
 
 def random_network(draw, size=8):
-    """Convolutions (grouped and depthwise too) and linear layers, pools of both kinds behind neurons and averages before them, shortcuts, with
-    and without normalisation."""
+    """Convolutions (grouped and depthwise too) and linear layers, pools of both kinds behind neurons and before them, shortcuts, with and
+    without normalisation."""
     nodes, channels = [], 2
     for k in range(draw.randint(1, 3)):
         kernel, stride = draw.choice([1, 3]), draw.choice([1, 1, 2])
@@ -45,7 +45,7 @@ def random_network(draw, size=8):
             node["groups"] = groups
         size = (size + 2 * (kernel // 2) - kernel) // stride + 1
         if "shortcut" not in node and stride == 1 and size >= 4 and draw.random() < 0.3:
-            node["pool"] = ["avg", 2]
+            node["pool"] = [draw.choice(["avg", "max"]), 2]
             size //= 2
         nodes.append(node)
         channels = out

@@ -205,3 +205,19 @@ snn.network @n timesteps = 2 {
   }
   snn.output "out" %o : tensor<1xi32>
 }
+
+// -----
+
+// rule Y2: a maximum of what is no current
+snn.network @n timesteps = 2 {
+  %in = snn.input "in" : tensor<2x2x2xui8>
+  %x = snn.encode %in events : (tensor<2x2x2xui8>) -> tensor<2x2x2xui8>
+  // expected-error@+1 {{rule Y2: the body's max_pool takes an argument, expected a current; put pools of spikes between the layers}}
+  %o = snn.layer "out" (%a = %x : tensor<2x2x2xui8>) -> tensor<1x1x1xi32> {
+    %p = snn.max_pool %a {kernel = array<i64: 2, 2>} : (tensor<2x2x2xui8>) -> tensor<2x1x1xui8>
+    %c = snn.conv2d %p {weight = dense<1> : tensor<1x2x1x1xi8>} : (tensor<2x1x1xui8>) -> tensor<1x1x1xi32>
+    %r = snn.readout %c sum {scale = 1.0 : f32} : (tensor<1x1x1xi32>) -> tensor<1x1x1xi32>
+    snn.yield %r : tensor<1x1x1xi32>
+  }
+  snn.output "out" %o : tensor<1x1x1xi32>
+}

@@ -140,6 +140,7 @@ struct RandomNetwork::Builder {
     case 4: { // a pool of currents
       Value current = conv(x, k);
       if (rounds && chance(50)) current = norm(current);
+      if (chance(50)) return neuron(pool("snn.max_pool", current, true));
       return neuron(rounds ? pool("snn.avg_pool", current, false) : current);
     }
     default: {

@@ -63,7 +63,7 @@ TEST(File, EveryFlippedByteIsAnError) {
 
 TEST(File, NewerVersionIsUnsupported) {
   AlignedBytes bytes(fileOf(randomPlan(11)));
-  bytes.data.get()[8] = 2;
+  ++bytes.data.get()[8];
   EXPECT_EQ(tryCreate(bytes.data.get(), bytes.size), LASNN_UNSUPPORTED);
 }
 
@@ -155,6 +155,16 @@ TEST(File, WriterRefusesWhatTheLoaderWould) {
   EXPECT_TRUE(broken([](x86::Plan &p) { p.buffers[p.layers[0].output].channels += 1; }));
   EXPECT_TRUE(broken([](x86::Plan &p) { p.layers.push_back(p.layers[0]); }));
   EXPECT_TRUE(broken([](x86::Plan &p) { p.layers.clear(); }));
+
+  for (uint64_t seed = 1; !plan.layers[0].poolsCurrents(); ++seed)
+    plan = randomPlan(seed);
+  EXPECT_FALSE(refused(plan));
+  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].pool = x86::PoolKind::Sum; }));
+  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].current_height += 1 << 20; }));
+  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].current_width = 0; }));
+  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].stride_w = 0; }));
+  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].pad_top = int32_t(p.layers[0].kernel_h); })); // a window of padding alone
+  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].stride_h = 1 << 13, p.layers[0].out_height += 1; }));
 }
 
 } // namespace

@@ -13,7 +13,7 @@ namespace {
 
 class Maker {
 public:
-  explicit Maker(uint64_t seed) : random_(seed * 0x9E3779B97F4A7C15u + 1) {}
+  Maker(uint64_t seed, bool pool_currents) : pool_currents_(pool_currents), random_(seed * 0x9E3779B97F4A7C15u + 1) {}
 
   Plan make() {
     plan_.name = "random";
@@ -120,6 +120,23 @@ private:
     for (uint32_t k = 0; k < layer.out_channels; ++k)
       layer.bias.push_back(chance(0.5) ? 0 : pickSigned(-60, 60));
     layer.current_fits_int16 = fits16(layer);
+    if (pool_currents_ && chance(0.2)) poolCurrents(layer);
+  }
+
+  /// A maximum over windows of what makeCurrent has made.
+  void poolCurrents(Layer &layer) {
+    layer.current_height = layer.out_height;
+    layer.current_width = layer.out_width;
+    layer.pool = PoolKind::Max;
+    const auto axis = [&](uint32_t in, uint32_t &kernel, uint32_t &stride, int32_t &pad) {
+      kernel = pick(1, std::min(4u, in));
+      stride = chance(0.6) ? kernel : pick(1, 3);
+      pad = chance(0.4) ? int32_t(pick(0, kernel - 1)) : 0;
+      const uint32_t after = chance(0.4) ? pick(0, kernel - 1) : 0;
+      return (in + uint32_t(pad) + after - kernel) / stride + 1;
+    };
+    layer.out_height = axis(layer.current_height, layer.kernel_h, layer.stride_h, layer.pad_top);
+    layer.out_width = axis(layer.current_width, layer.kernel_w, layer.stride_w, layer.pad_left);
   }
 
   /// The proof that verify-contract would give: the bound of every |I|.
@@ -212,13 +229,14 @@ private:
     finish(layer);
   }
 
+  bool pool_currents_;
   std::mt19937_64 random_;
   Plan plan_;
 };
 
 } // namespace
 
-Plan randomPlan(uint64_t seed) { return Maker(seed).make(); }
+Plan randomPlan(uint64_t seed, bool pool_currents) { return Maker(seed, pool_currents).make(); }
 
 std::vector<uint8_t> randomInput(const Plan &plan, uint64_t seed) {
   std::mt19937_64 random(seed + 77);

@@ -8,7 +8,8 @@
 
 namespace lasnn::test {
 
-x86::Plan randomPlan(uint64_t seed);
+/// `pool_currents`: some layers take a maximum over windows of currents.
+x86::Plan randomPlan(uint64_t seed, bool pool_currents = true);
 /// An input of lasnn_run's size.
 std::vector<uint8_t> randomInput(const x86::Plan &plan, uint64_t seed);
 

@@ -61,17 +61,18 @@ private:
 
   /// N1 for every output neuron, [K][H][W].
   std::vector<int64_t> currents(const x86::Layer &layer, uint64_t *synops) const {
-    const size_t pixels = size_t(layer.out_height) * layer.out_width;
+    const uint32_t height = layer.poolsCurrents() ? layer.current_height : layer.out_height, width = layer.poolsCurrents() ? layer.current_width : layer.out_width;
+    const size_t pixels = size_t(height) * width;
     std::vector<int64_t> current(layer.out_channels * pixels);
     for (uint32_t k = 0; k < layer.out_channels; ++k)
-      for (uint32_t y = 0; y < layer.out_height; ++y)
-        for (uint32_t x = 0; x < layer.out_width; ++x) {
+      for (uint32_t y = 0; y < height; ++y)
+        for (uint32_t x = 0; x < width; ++x) {
           int64_t sum = layer.bias[k];
           for (const x86::Synapse &s : layer.synapses)
             sum += synapse(layer, s, k, y, x, synops);
-          current[k * pixels + size_t(y) * layer.out_width + x] = sum;
+          current[k * pixels + size_t(y) * width + x] = sum;
         }
-    return current;
+    return layer.poolsCurrents() ? window(layer, current, height, width, false) : current;
   }
 
   int64_t synapse(const x86::Layer &layer, const x86::Synapse &s, uint32_t k, uint32_t y, uint32_t x, uint64_t *synops) const {
@@ -136,17 +137,24 @@ private:
 
   Values pool(const x86::Layer &layer) const {
     const x86::Buffer &in = plan_.buffers[layer.inputs[0]];
-    Values values;
+    return window(layer, values_[layer.inputs[0]], in.height, in.width, layer.pool == x86::PoolKind::Sum);
+  }
+
+  /// P1, P2: each window of [K][height][width] summed, or its largest value.
+  template <class T> static std::vector<T> window(const x86::Layer &layer, const std::vector<T> &in, uint32_t height, uint32_t width, bool sum) {
+    std::vector<T> values;
     for (uint32_t c = 0; c < layer.out_channels; ++c)
       for (uint32_t y = 0; y < layer.out_height; ++y)
         for (uint32_t x = 0; x < layer.out_width; ++x) {
-          int32_t value = 0;
+          T value = 0;
+          bool first = true;
           for (uint32_t ky = 0; ky < layer.kernel_h; ++ky)
             for (uint32_t kx = 0; kx < layer.kernel_w; ++kx) {
               const int64_t iy = int64_t(y) * layer.stride_h - layer.pad_top + ky, ix = int64_t(x) * layer.stride_w - layer.pad_left + kx;
-              if (iy < 0 || ix < 0 || iy >= in.height || ix >= in.width) continue;
-              const int32_t s = values_[layer.inputs[0]][(size_t(c) * in.height + size_t(iy)) * in.width + size_t(ix)];
-              value = layer.pool == x86::PoolKind::Sum ? value + s : std::max(value, s);
+              if (iy < 0 || ix < 0 || iy >= height || ix >= width) continue;
+              const T element = in[(size_t(c) * height + size_t(iy)) * width + size_t(ix)];
+              value = sum ? value + element : first ? element : std::max(value, element);
+              first = false;
             }
           values.push_back(value);
         }

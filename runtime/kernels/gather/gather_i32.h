@@ -243,6 +243,10 @@ template <class Entry, int H> static void gatherI32(const GatherTask &task) {
         alignas(64) uint32_t sums[64];
         memcpy(sums, current, sizeof sums);
         accumulateWide<H, Entry>(task, window_count, t, sums);
+        if (task.sums) {
+          memcpy(task.sums + pixel * task.sums_stride, sums, sizeof sums);
+          continue;
+        }
         if (!task.spiking) {
           readOut(task, pixel, sums);
           continue;

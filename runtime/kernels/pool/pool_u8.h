@@ -21,7 +21,7 @@ struct PoolWindow {
   int64_t y_begin, y_end, x_begin, x_end;
 };
 
-LASNN_INLINE PoolWindow poolWindow(const PoolTask &task, uint32_t y, uint32_t x) {
+template <class Task> LASNN_INLINE PoolWindow poolWindow(const Task &task, uint32_t in_height, uint32_t in_width, uint32_t y, uint32_t x) {
   PoolWindow w;
   w.y_begin = int64_t(y) * task.stride_h - task.pad_top;
   w.x_begin = int64_t(x) * task.stride_w - task.pad_left;
@@ -29,8 +29,8 @@ LASNN_INLINE PoolWindow poolWindow(const PoolTask &task, uint32_t y, uint32_t x)
   w.x_end = w.x_begin + task.kernel_w;
   w.y_begin = w.y_begin < 0 ? 0 : w.y_begin;
   w.x_begin = w.x_begin < 0 ? 0 : w.x_begin;
-  w.y_end = w.y_end > int64_t(task.in.height) ? int64_t(task.in.height) : w.y_end;
-  w.x_end = w.x_end > int64_t(task.in.width) ? int64_t(task.in.width) : w.x_end;
+  w.y_end = w.y_end > int64_t(in_height) ? int64_t(in_height) : w.y_end;
+  w.x_end = w.x_end > int64_t(in_width) ? int64_t(in_width) : w.x_end;
   return w;
 }
 
@@ -77,7 +77,7 @@ static void pool_u8(const PoolTask &task) {
   const bool bits = task.in.max_count == 1 && task.out.max_count == 1;
   for (uint32_t y = 0; y < task.out.height; ++y)
     for (uint32_t x = 0; x < task.out.width; ++x) {
-      const PoolWindow w = poolWindow(task, y, x);
+      const PoolWindow w = poolWindow(task, task.in.height, task.in.width, y, x);
       uint8_t *out = task.out.data + (size_t(y) * task.out.width + x) * task.out.pixel_stride;
       bits ? poolBits(task, w, out) : poolCounts(task, w, out);
     }

@@ -12,7 +12,7 @@ namespace {
 
 cuda::Program programOf(uint64_t seed, cuda::Choice choice) {
   std::string error;
-  cuda::Program program = cuda::makeProgram(randomPlan(seed), choice, error);
+  cuda::Program program = cuda::makeProgram(randomPlan(seed, /*pool_currents=*/false), choice, error);
   EXPECT_EQ(error, "");
   return program;
 }

@@ -82,3 +82,31 @@ snn.network @before_neuron timesteps = 1 {
   %r = snn.readout %s sum : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
   snn.output "out" %r : tensor<2x4x4xf32>
 }
+
+// Through a maximum of currents, whose order a scale of 0 and above keeps: weight*2, bias 1.
+// CHECK-LABEL: @behind_max_pool
+snn.network @behind_max_pool timesteps = 1 {
+  %in = snn.input "in" : tensor<1x4x4xui8>
+  %x = snn.encode %in direct : (tensor<1x4x4xui8>) -> tensor<1x4x4xf32>
+  // CHECK: [[C:%.*]] = snn.conv2d {{%.*}} {bias = dense<1.000000e+00> : tensor<2xf32>, weight = dense<{{\[\[\[\[}}8.000000e+00]]], {{\[\[\[}}0.000000e+00]]]]> : tensor<2x1x1x1xf32>}
+  %c = snn.conv2d %x {weight = dense<4.0> : tensor<2x1x1x1xf32>} : (tensor<1x4x4xf32>) -> tensor<2x4x4xf32>
+  // CHECK-NEXT: [[P:%.*]] = snn.max_pool [[C]]
+  %p = snn.max_pool %c {kernel = array<i64: 3, 3>, pads = array<i64: 1, 1, 1, 1>} : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
+  // CHECK-NEXT: snn.readout [[P]]
+  %b = snn.batch_norm %p {gamma = dense<[2.0, 0.0]> : tensor<2xf32>, beta = dense<1.0> : tensor<2xf32>, mean = dense<0.0> : tensor<2xf32>, variance = dense<1.0> : tensor<2xf32>, epsilon = 0.0 : f32} : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
+  %r = snn.readout %b sum : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
+  snn.output "out" %r : tensor<2x4x4xf32>
+}
+
+// Not with a negative scale.
+// CHECK-LABEL: @negative_behind_max_pool
+snn.network @negative_behind_max_pool timesteps = 1 {
+  %in = snn.input "in" : tensor<1x4x4xui8>
+  %x = snn.encode %in direct : (tensor<1x4x4xui8>) -> tensor<1x4x4xf32>
+  %c = snn.conv2d %x {weight = dense<4.0> : tensor<2x1x1x1xf32>} : (tensor<1x4x4xf32>) -> tensor<2x4x4xf32>
+  %p = snn.max_pool %c {kernel = array<i64: 3, 3>, pads = array<i64: 1, 1, 1, 1>} : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
+  // CHECK: snn.batch_norm
+  %b = snn.batch_norm %p {gamma = dense<[2.0, -1.0]> : tensor<2xf32>, beta = dense<1.0> : tensor<2xf32>, mean = dense<0.0> : tensor<2xf32>, variance = dense<1.0> : tensor<2xf32>, epsilon = 0.0 : f32} : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
+  %r = snn.readout %b sum : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
+  snn.output "out" %r : tensor<2x4x4xf32>
+}

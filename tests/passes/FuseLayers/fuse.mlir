@@ -51,3 +51,20 @@ snn.network @identity timesteps = 1 {
   %r = snn.readout %s sum : (tensor<2xf32>) -> tensor<2xf32>
   snn.output "out" %r : tensor<2xf32>
 }
+
+// A maximum of currents goes into the layer.
+// CHECK-LABEL: @pooled_currents
+snn.network @pooled_currents timesteps = 1 {
+  %in = snn.input "in" : tensor<1x4x4xui8>
+  %x = snn.encode %in direct : (tensor<1x4x4xui8>) -> tensor<1x4x4xf32>
+  // CHECK: snn.layer
+  // CHECK-NEXT: [[C:%.*]] = snn.conv2d
+  // CHECK-NEXT: [[P:%.*]] = snn.max_pool [[C]] {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : (tensor<2x4x4xf32>) -> tensor<2x2x2xf32>
+  // CHECK-NEXT: snn.if [[P]]
+  %c = snn.conv2d %x {weight = dense<0.5> : tensor<2x1x1x1xf32>} : (tensor<1x4x4xf32>) -> tensor<2x4x4xf32>
+  %p = snn.max_pool %c {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : (tensor<2x4x4xf32>) -> tensor<2x2x2xf32>
+  %s = snn.if %p {v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<2x2x2xf32>) -> tensor<2x2x2xf32>
+  %c2 = snn.conv2d %s {weight = dense<0.5> : tensor<1x2x2x2xf32>} : (tensor<2x2x2xf32>) -> tensor<1x1x1xf32>
+  %r = snn.readout %c2 sum : (tensor<1x1x1xf32>) -> tensor<1x1x1xf32>
+  snn.output "out" %r : tensor<1x1x1xf32>
+}

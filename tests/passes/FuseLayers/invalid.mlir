@@ -8,13 +8,14 @@ snn.network @many timesteps = 1 {
   // expected-error@+1 {{'relu#3': relu is an ANN's activation, which does not spike; distil a spiking student from this network, or convert it, first}}
   %u = snn.relu %c : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
   %c2 = snn.conv2d %x {weight = dense<0.5> : tensor<2x2x1x1xf32>} : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
-  // expected-error@+1 {{max_pool of currents is no sum of synapses; move the pool behind the neuron}}
   %p = snn.max_pool %c2 {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : (tensor<2x4x4xf32>) -> tensor<2x2x2xf32>
-  %s = snn.if %p {v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<2x2x2xf32>) -> tensor<2x2x2xf32>
+  // expected-error@+1 {{batch_norm behind a max_pool of currents has a negative scale (gamma), which turns the maximum into a minimum; put it between the convolution and the pool}}
+  %n = snn.batch_norm %p {gamma = dense<-1.0> : tensor<2xf32>, beta = dense<1.0> : tensor<2xf32>, mean = dense<0.5> : tensor<2xf32>, variance = dense<3.0> : tensor<2xf32>, epsilon = 1.0 : f32} : (tensor<2x2x2xf32>) -> tensor<2x2x2xf32>
+  %s = snn.if %n {v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<2x2x2xf32>) -> tensor<2x2x2xf32>
   // expected-error@+1 {{avg_pool of spikes has no integer form; run snn-fold-pool-scale first}}
   %v = snn.avg_pool %s {kernel = array<i64: 2, 2>} : (tensor<2x2x2xf32>) -> tensor<2x1x1xf32>
   %c3 = snn.conv2d %v {weight = dense<0.5> : tensor<2x2x1x1xf32>} : (tensor<2x1x1xf32>) -> tensor<2x1x1xf32>
-  // expected-error@+1 {{the synapse is fed by currents of 'conv2d#8', expected spikes or the analog input; put a neuron between them}}
+  // expected-error@+1 {{the synapse is fed by currents of 'conv2d#9', expected spikes or the analog input; put a neuron between them}}
   %c4 = snn.conv2d %c3 {weight = dense<0.5> : tensor<2x2x1x1xf32>} : (tensor<2x1x1xf32>) -> tensor<2x1x1xf32>
   %r = snn.readout %c4 sum : (tensor<2x1x1xf32>) -> tensor<2x1x1xf32>
   snn.output "out" %r : tensor<2x1x1xf32>

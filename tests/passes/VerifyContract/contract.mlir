@@ -25,6 +25,16 @@ snn.network @contract timesteps = 4 {
     %s = snn.if %c {v_threshold = dense<1> : tensor<1xi32>} : (tensor<1x1x1xi32>) -> tensor<1x1x1xui8>
     snn.yield %s : tensor<1x1x1xui8>
   }
+  // 32736 + 8*4 is compared, although 32736 + 32 - 1000 is what the neuron gets.
+  // CHECK: snn.layer "compared"{{.*}} attributes {current_bits = 32 : i64}
+  %z = snn.layer "compared" (%i = %p : tensor<1x2x2xui8>) -> tensor<1x1x1xui8> {
+    %c = snn.conv2d %i {weight = dense<1> : tensor<1x1x2x2xi8>, bias = dense<32736> : tensor<1xi32>} : (tensor<1x2x2xui8>) -> tensor<1x1x1xi32>
+    %m = snn.max_pool %c {kernel = array<i64: 1, 1>} : (tensor<1x1x1xi32>) -> tensor<1x1x1xi32>
+    %k = snn.conv2d %i {weight = dense<0> : tensor<1x1x2x2xi8>, bias = dense<-1000> : tensor<1xi32>} : (tensor<1x2x2xui8>) -> tensor<1x1x1xi32>
+    %n = snn.add %m, %k : (tensor<1x1x1xi32>, tensor<1x1x1xi32>) -> tensor<1x1x1xi32>
+    %s = snn.if %n {v_threshold = dense<1> : tensor<1xi32>} : (tensor<1x1x1xi32>) -> tensor<1x1x1xui8>
+    snn.yield %s : tensor<1x1x1xui8>
+  }
   %e = snn.add %a, %b : (tensor<1x1x1xui8>, tensor<1x1x1xui8>) -> tensor<1x1x1xui8>
   // CHECK: snn.layer "out"{{.*}} attributes {current_bits = 16 : i64}
   %o = snn.layer "out" (%i = %e : tensor<1x1x1xui8>, %j = %d : tensor<1x1x1xui8>) -> tensor<2xi32> {
