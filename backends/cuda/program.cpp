@@ -59,10 +59,6 @@ private:
     LayerShape &l = launch.shape;
     launch.name = layer.name;
     l.timesteps = plan_.timesteps;
-    if (layer.poolsCurrents()) {
-      error_ = "layer " + layer.name + ": takes a maximum over currents, which the CUDA backend has no kernel for; pool the spikes";
-      return;
-    }
     const bool pooling = layer.kind == x86::LayerKind::Pool || layer.kind == x86::LayerKind::Add;
     l.input_count = uint32_t(pooling ? layer.inputs.size() : layer.synapses.size());
     if (l.input_count > maxInputs) {
@@ -90,15 +86,23 @@ private:
     launch.shape.pool_sum = layer.pool == x86::PoolKind::Sum;
     for (size_t i = 0; i < layer.inputs.size(); ++i) {
       InputShape &in = launch.shape.input[i] = shapeOf(program_.buffers[layer.inputs[i]]);
-      if (launch.kernel == Kernel::Pool) {
-        in.kernel_h = layer.kernel_h, in.kernel_w = layer.kernel_w, in.stride_h = layer.stride_h, in.stride_w = layer.stride_w;
-        in.pad_top = layer.pad_top, in.pad_left = layer.pad_left;
-      }
+      if (launch.kernel == Kernel::Pool)
+        setWindow(in, layer);
     }
   }
 
+  static void setWindow(InputShape &in, const x86::Layer &layer) {
+    in.kernel_h = layer.kernel_h, in.kernel_w = layer.kernel_w, in.stride_h = layer.stride_h, in.stride_w = layer.stride_w;
+    in.pad_top = layer.pad_top, in.pad_left = layer.pad_left;
+  }
+
   void addSynapses(Launch &launch, const x86::Layer &layer) {
-    bool possible = true, worthwhile = layer.out_channels >= 32;
+    bool possible = !layer.poolsCurrents(), worthwhile = layer.out_channels >= 32;
+    if (layer.poolsCurrents()) {
+      InputShape &currents = launch.shape.compared;
+      currents.height = layer.current_height, currents.width = layer.current_width, currents.dilation_h = currents.dilation_w = 1;
+      setWindow(currents, layer);
+    }
     for (size_t i = 0; i < layer.synapses.size(); ++i) {
       const x86::Synapse &s = layer.synapses[i];
       InputShape &in = launch.shape.input[i] = shapeOf(program_.buffers[s.input]);

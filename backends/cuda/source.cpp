@@ -25,7 +25,7 @@ std::string shapeText(const LayerShape &l) {
   std::string inputs;
   for (uint32_t i = 0; i < l.input_count; ++i)
     inputs += (i ? ", " : "") + inputText(l.input[i]);
-  return "{" + numbers({l.input_count}) + ", {" + inputs + "}, " +
+  return "{" + numbers({l.input_count}) + ", {" + inputs + "}, " + inputText(l.compared) + ", " +
          numbers({l.out_form, l.out_channels, l.out_words, l.out_height, l.out_width, l.timesteps, l.readout_last, l.readout_offset, l.readout_stride,
                   l.pool_sum, l.decay, l.reset, l.state_bits, l.s_max, l.v_low}) + "}";
 }

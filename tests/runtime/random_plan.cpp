@@ -13,7 +13,7 @@ namespace {
 
 class Maker {
 public:
-  Maker(uint64_t seed, bool pool_currents) : pool_currents_(pool_currents), random_(seed * 0x9E3779B97F4A7C15u + 1) {}
+  explicit Maker(uint64_t seed) : random_(seed * 0x9E3779B97F4A7C15u + 1) {}
 
   Plan make() {
     plan_.name = "random";
@@ -120,7 +120,7 @@ private:
     for (uint32_t k = 0; k < layer.out_channels; ++k)
       layer.bias.push_back(chance(0.5) ? 0 : pickSigned(-60, 60));
     layer.current_fits_int16 = fits16(layer);
-    if (pool_currents_ && chance(0.2)) poolCurrents(layer);
+    if (chance(0.2)) poolCurrents(layer);
   }
 
   /// A maximum over windows of what makeCurrent has made.
@@ -229,14 +229,13 @@ private:
     finish(layer);
   }
 
-  bool pool_currents_;
   std::mt19937_64 random_;
   Plan plan_;
 };
 
 } // namespace
 
-Plan randomPlan(uint64_t seed, bool pool_currents) { return Maker(seed, pool_currents).make(); }
+Plan randomPlan(uint64_t seed) { return Maker(seed).make(); }
 
 std::vector<uint8_t> randomInput(const Plan &plan, uint64_t seed) {
   std::mt19937_64 random(seed + 77);

@@ -8,8 +8,7 @@
 
 namespace lasnn::test {
 
-/// `pool_currents`: some layers take a maximum over windows of currents.
-x86::Plan randomPlan(uint64_t seed, bool pool_currents = true);
+x86::Plan randomPlan(uint64_t seed);
 /// An input of lasnn_run's size.
 std::vector<uint8_t> randomInput(const x86::Plan &plan, uint64_t seed);
 

@@ -104,6 +104,54 @@ LASNN_DEVICE void addEvents(const LayerShape &l, const InputShape &in, const voi
   });
 }
 
+/// The currents at one position, from `start` on.
+template <int TS>
+LASNN_DEVICE void sumCurrents(const LayerShape &l, const Pointers &p, uint32_t n, uint32_t y, uint32_t x, uint32_t base, uint32_t t0, bool active,
+                              const int32_t (&start)[4], int32_t (&sum)[TS][4]) {
+  LASNN_UNROLL
+  for (int t = 0; t < TS; ++t)
+    LASNN_UNROLL
+    for (uint32_t j = 0; j < 4; ++j)
+      sum[t][j] = start[j];
+  LASNN_UNROLL
+  for (uint32_t i = 0; i < l.input_count; ++i)
+    if (l.input[i].form != formAnalog)
+      addEvents<TS>(l, l.input[i], p.input[i], p.weight[i], n, y, x, base, t0, active, sum);
+}
+
+LASNN_DEVICE void addAllAnalog(const LayerShape &l, const Pointers &p, uint32_t n, uint32_t y, uint32_t x, uint32_t base, bool active, int32_t (&sum)[4]) {
+  LASNN_UNROLL
+  for (uint32_t i = 0; i < l.input_count; ++i)
+    if (l.input[i].form == formAnalog && active)
+      addAnalog(l, l.input[i], p.input[i], p.weight[i], n, y, x, base, sum);
+}
+
+/// The largest currents of the window at an output position.
+template <int TS>
+LASNN_DEVICE void largestCurrents(const LayerShape &l, const Pointers &p, uint32_t n, uint32_t y, uint32_t x, uint32_t base, uint32_t t0, bool active,
+                                  const int32_t (&bias)[4], int32_t (&largest)[TS][4]) {
+  LASNN_UNROLL
+  for (int t = 0; t < TS; ++t)
+    LASNN_UNROLL
+    for (uint32_t j = 0; j < 4; ++j)
+      largest[t][j] = -2147483647 - 1; // every window holds a current
+  const InputShape &c = l.compared;
+  LASNN_ROLLED
+  for (uint32_t tap = 0; tap < c.kernel_h * c.kernel_w; ++tap) {
+    uint32_t at;
+    if (!under(c, y, x, tap / c.kernel_w, tap % c.kernel_w, at))
+      continue;
+    int32_t start[4] = {bias[0], bias[1], bias[2], bias[3]}, sum[TS][4];
+    addAllAnalog(l, p, n, at / c.width, at % c.width, base, active, start);
+    sumCurrents<TS>(l, p, n, at / c.width, at % c.width, base, t0, active, start, sum);
+    LASNN_UNROLL
+    for (int t = 0; t < TS; ++t)
+      LASNN_UNROLL
+      for (uint32_t j = 0; j < 4; ++j)
+        largest[t][j] = sum[t][j] > largest[t][j] ? sum[t][j] : largest[t][j];
+  }
+}
+
 template <int TS> LASNN_DEVICE void eventLayer(const LayerShape &l, const Pointers &p) {
   const uint32_t lane = threadIdx.x % 32, pixels = l.out_height * l.out_width, blocks = (l.out_channels + 127) / 128;
   const uint32_t item = blockIdx.x * warpsPerBlock + threadIdx.x / 32;
@@ -123,25 +171,18 @@ template <int TS> LASNN_DEVICE void eventLayer(const LayerShape &l, const Pointe
     amount[j] = there && l.out_form != formReadout ? p.amount[k] : 0;
     v[j] = there && p.state && p.load_state ? p.state[uint64_t(row) * l.out_channels + k] : 0;
   }
-  LASNN_UNROLL
-  for (uint32_t i = 0; i < l.input_count; ++i)
-    if (l.input[i].form == formAnalog && active)
-      addAnalog(l, l.input[i], p.input[i], p.weight[i], n, y, x, base, start);
+  if (l.compared.height == 0)
+    addAllAnalog(l, p, n, y, x, base, active, start);
 
   int32_t total[4] = {0, 0, 0, 0};
   uint32_t fired = 0, clips = 0;
   LASNN_ROLLED
   for (uint32_t t0 = 0; t0 < l.timesteps; t0 += TS) {
     int32_t sum[TS][4];
-    LASNN_UNROLL
-    for (int t = 0; t < TS; ++t)
-      LASNN_UNROLL
-      for (uint32_t j = 0; j < 4; ++j)
-        sum[t][j] = start[j];
-    LASNN_UNROLL
-    for (uint32_t i = 0; i < l.input_count; ++i)
-      if (l.input[i].form != formAnalog)
-        addEvents<TS>(l, l.input[i], p.input[i], p.weight[i], n, y, x, base, t0, active, sum);
+    if (l.compared.height == 0)
+      sumCurrents<TS>(l, p, n, y, x, base, t0, active, start, sum);
+    else
+      largestCurrents<TS>(l, p, n, y, x, base, t0, active, start, sum);
     LASNN_UNROLL
     for (int t = 0; t < TS; ++t) {
       if (t0 + t >= l.timesteps)

@@ -26,6 +26,7 @@ struct InputShape {
 struct LayerShape {
   uint32_t input_count;
   InputShape input[maxInputs];
+  InputShape compared; ///< where the neuron gets the largest of a window of currents (Y2, P2): that window; height 0: none
   uint32_t out_form, out_channels, out_words, out_height, out_width;
   uint32_t timesteps;
   uint32_t readout_last, readout_offset, readout_stride; ///< R1 or R3; the read-out's place in a sample's outputs, and how many those are
