@@ -85,6 +85,10 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
   learner.network = student;
   learner.timesteps = std::make_shared<int64_t>(s.timesteps);
   learner.intensities = s.encoding == "poisson";
+  if (learner.intensities)
+    learner.looks = "--encoding=poisson draws new spikes at every step";
+  if (student->integer)
+    learner.looks = "--weights trains in integers, whose units are looked at on the way";
   learner.loss = [=, steps = learner.timesteps](const Batch &batch, uint64_t stream, Terms &terms) {
     const int64_t n = batch.labels.size(0), T = *steps;
     const double images = double(n);

@@ -19,6 +19,7 @@ struct Learner {
   bool intensities = false;
   std::shared_ptr<Network> network;    // the network below `root`
   std::shared_ptr<int64_t> timesteps;  // steps that loss() takes; none: not a spiking network
+  std::string looks;                   // what in loss() depends on more than the batch's tensors, so that it cannot be recorded once for all
 };
 
 } // namespace lasnn::distill

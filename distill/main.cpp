@@ -64,6 +64,7 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset, std::strin
   add(app, "--limit", o.limit, "use the first N images, 0 = all")->check(CLI::NonNegativeNumber);
   add(app, "--device", o.device, "cpu, cuda or cuda:N");
   app->add_flag("--channels-last", o.channelsLast, "keep channels innermost in memory, which some convolutions prefer");
+  app->add_flag("--cuda-graph,!--no-cuda-graph", o.cudaGraph, "launch a step's kernels at once, recorded at the fourth step; for small batches on a GPU");
   add(app, "--timeout", o.timeout, "seconds that a process waits for the others (torchrun)")->check(CLI::PositiveNumber);
   add(app, "--tensorboard", o.tensorboard, "folder for a TensorBoard event file");
   add(app, "--log", o.log, "FILE.csv or FILE.jsonl: a line an epoch");

@@ -85,6 +85,7 @@ struct TrainOptions {
   double valid = 0;      // share of the training images that is held out
   std::string device = "cpu"; // cpu, cuda or cuda:N
   bool channelsLast = false;
+  bool cudaGraph = false;     // a step's kernels as one CUDA graph
   std::string tensorboard;    // folder for an event file, or none
   double timeout = 600;       // seconds that one process waits for the others
   int64_t evalEvery = 0; // epochs; on the held-out images, else on the test split

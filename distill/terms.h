@@ -18,6 +18,17 @@ public:
     torch::Tensor &held = sums_[name];
     held = held.defined() ? held + sum : sum;
   }
+  /// Adds what another holds; its tensors may change afterwards.
+  void add(const Terms &other) {
+    torch::NoGradGuard noGrad;
+    for (const auto &[name, number] : other.numbers_)
+      numbers_[name] += number;
+    for (const auto &[name, sum] : other.sums_) {
+      torch::Tensor &held = sums_[name];
+      held = held.defined() ? held + sum : sum.clone();
+    }
+  }
+  const std::map<std::string, torch::Tensor> &sums() const { return sums_; }
   double &operator[](const std::string &name) { return numbers_[name]; }
 
   std::map<std::string, double> read() const {

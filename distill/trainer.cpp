@@ -8,6 +8,7 @@
 #include "distill/progress.h"
 #include "distill/replicas.h"
 #include "distill/schedule.h"
+#include "distill/step_graph.h"
 #include "distill/tensorboard.h"
 #include "distill/workers.h"
 
@@ -69,6 +70,7 @@ private:
   std::vector<torch::Tensor> parameters_;
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
   std::unique_ptr<Ema> ema_;
+  std::unique_ptr<StepGraph> graph_;
   std::unique_ptr<Workers> team_;
   std::unique_ptr<EventFile> events_;
   Place place_;
@@ -123,6 +125,13 @@ Trainer::Trainer(const TrainOptions &o, const data::Dataset &set, const std::fun
       ema_ = std::make_unique<Ema>(*learners_[0].root, o.ema);
   }
   group_.broadcast(parameters_);
+  if (o.cudaGraph) {
+    if (!device_.is_cuda() || workers_ > 1)
+      throw std::invalid_argument(fmt::format("--cuda-graph with --device={} --workers={}; it takes a GPU and one worker", o.device, workers_));
+    if (!learners_[0].looks.empty())
+      throw std::invalid_argument(fmt::format("--cuda-graph: {}, so its steps cannot be recorded once for all", learners_[0].looks));
+    graph_ = std::make_unique<StepGraph>(parameters_, cudaRecorder);
+  }
   if (!o.tensorboard.empty() && group_.first())
     events_ = std::make_unique<EventFile>(o.tensorboard, place_.epoch > 0 ? place_.epoch + 1 : 0);
 }
@@ -229,9 +238,19 @@ void Trainer::gradients(const std::vector<uint32_t> &order, size_t size) {
     Learner &learner = learners_[size_t(k)];
     learner.root->zero_grad();
     shares[size_t(k)] = double(s.to - s.from) / double(size);
-    if (s.from < s.to)
-      learner.loss(batchOf({order.data() + s.from, s.to - s.from}, s.stream, learner), s.stream, terms_[size_t(k)]).backward();
+    if (s.from == s.to)
+      return;
+    const Batch batch = batchOf({order.data() + s.from, s.to - s.from}, s.stream, learner);
+    const auto work = [&](const Batch &b, Terms &terms) { learner.loss(b, s.stream, terms).backward(); };
+    if (graph_)
+      graph_->run(batch, learner.timesteps ? *learner.timesteps : 0, work, terms_[size_t(k)]);
+    else
+      work(batch, terms_[size_t(k)]);
   });
+  if (graph_ && !graph_->problem().empty()) {
+    fmt::print(stderr, "--cuda-graph: a step could not be recorded, so training goes on without: {}\n", graph_->problem());
+    graph_.reset();
+  }
   sumGradients(learners_, shares);
   if (group_.size() == 1)
     return;

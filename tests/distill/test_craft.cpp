@@ -7,6 +7,7 @@
 #include "distill/progress.h"
 #include "distill/replicas.h"
 #include "distill/schedule.h"
+#include "distill/step_graph.h"
 #include "distill/tensorboard.h"
 #include "distill/tensorboard.pb.h"
 #include "distill/trainer.h"
@@ -266,6 +267,100 @@ TEST(Memory, SaysTheBatchThatFits) {
   });
   EXPECT_NE(text.find("--batch=64"), std::string::npos) << text;
   EXPECT_NE(text.find("--batch=16 fits"), std::string::npos) << text;
+}
+
+/// What a CUDA graph does, on the CPU: the same work again, its results where the first ones lay.
+class HostRecorder : public Recorder {
+public:
+  explicit HostRecorder(std::string fails = {}) : fails_(std::move(fails)) {}
+  std::vector<torch::Tensor> record(const std::function<std::vector<torch::Tensor>()> &work) override {
+    work_ = work;
+    made_ = work();
+    if (!fails_.empty())
+      throw std::runtime_error(fails_);
+    return made_;
+  }
+  void replay() override {
+    if (!std::exchange(done_, true)) // recorded work is done at the first replay; here record() did it
+      return;
+    const std::vector<torch::Tensor> kept = made_, now = work_();
+    torch::NoGradGuard noGrad;
+    for (size_t i = 0; i < now.size(); ++i)
+      if (now[i].defined())
+        made_[i].copy_(now[i]);
+  }
+
+private:
+  std::string fails_;
+  std::function<std::vector<torch::Tensor>()> work_;
+  std::vector<torch::Tensor> made_;
+  bool done_ = false;
+};
+
+struct StepGraphRun {
+  std::vector<torch::Tensor> weights;
+  std::map<std::string, double> terms;
+  int64_t replays = 0;
+};
+
+/// A distilled student over `steps` batches; T changes once, and every third batch has mixed labels.
+StepGraphRun stepped(bool graph, int steps) {
+  const auto set = stripes(64);
+  TrainOptions o = tinyOptions();
+  StudentOptions s;
+  s.timesteps = 2;
+  torch::manual_seed(5);
+  auto teacherNet = std::make_shared<Network>(tinyArch(), std::nullopt);
+  auto student = std::make_shared<Network>(tinyArch(), NeuronOptions());
+  Learner learner = studentLearner(student, networkTeacher(teacherNet), o, s);
+  learner.root->train();
+  StepGraph steppedGraph(learner.root->parameters(), [] { return std::make_unique<HostRecorder>(); });
+  auto optimizer = makeOptimizer(o, *learner.root);
+  Terms terms;
+  for (int i = 0; i < steps; ++i) {
+    *learner.timesteps = i < steps / 2 ? 2 : 3;
+    std::vector<uint32_t> indices;
+    for (uint32_t k = 0; k < 16; ++k)
+      indices.push_back(uint32_t(i * 7 + int(k) * 3) % 64);
+    const Batch batch = makeBatch(set, indices, parseAugment(i % 3 ? "flip" : "cutmix", set), uint64_t(i), false);
+    const auto work = [&](const Batch &b, Terms &t) { learner.loss(b, 0, t).backward(); };
+    if (graph) {
+      steppedGraph.run(batch, *learner.timesteps, work, terms);
+    } else {
+      learner.root->zero_grad();
+      work(batch, terms);
+    }
+    optimizer->step();
+  }
+  return {state(*learner.root), terms.read(), steppedGraph.replays()};
+}
+
+TEST(StepGraph, TrainsToTheSameWeights) {
+  const StepGraphRun plain = stepped(false, 24), graph = stepped(true, 24);
+  EXPECT_GT(graph.replays, 8);
+  EXPECT_LT(graph.replays, 24);
+  EXPECT_TRUE(equal(plain.weights, graph.weights));
+  EXPECT_EQ(plain.terms, graph.terms);
+  EXPECT_GT(graph.terms.at("attention"), 0);
+}
+
+TEST(StepGraph, GoesOnWhereNothingCanBeRecorded) {
+  const torch::Tensor p = torch::ones({2}, torch::requires_grad());
+  StepGraph graph({p}, [] { return std::make_unique<HostRecorder>("not while recording"); }, 1);
+  Batch batch;
+  batch.images = torch::full({2}, 3.0f), batch.labels = torch::zeros({2}, torch::kInt64);
+  Terms terms;
+  for (int i = 0; i < 4; ++i) {
+    graph.run(batch, 1, [&](const Batch &b, Terms &t) {
+      const torch::Tensor loss = (p * b.images).sum();
+      t.add("loss", loss, 1);
+      loss.backward();
+    }, terms);
+    EXPECT_TRUE(torch::equal(p.grad(), batch.images)) << i;
+  }
+  EXPECT_EQ(graph.problem(), "not while recording");
+  EXPECT_EQ(graph.replays(), 0);
+  EXPECT_EQ(terms.read().at("loss"), 24);
 }
 
 TEST(Device, RefusalsSpeak) {
