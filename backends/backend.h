@@ -2,6 +2,7 @@
 // Adding one: a folder with a `backend.cpp` that defines create_<folder>_backend(), and its name in CMakeLists.txt.
 #pragma once
 
+#include "backends/provenance.h"
 #include "ir/Snn.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/LogicalResult.h"
@@ -12,15 +13,6 @@
 #include <vector>
 
 namespace lasnn {
-
-/// Where a network came from; part of every artefact.
-struct Provenance {
-  std::string tool;          ///< "lasnn-compile 0.1.0"
-  std::string options;       ///< the options that shape the artefact, in a fixed order
-  std::string sourceName;    ///< file name without its folder
-  std::string sourceSha256;  ///< hex
-  std::string calibration;   ///< data set, split, count; "" when none
-};
 
 struct Artefact {
   std::vector<uint8_t> bytes;
@@ -33,12 +25,20 @@ public:
   virtual llvm::StringRef name() const = 0;
   virtual llvm::StringRef description() const = 0;
   virtual llvm::StringRef extension() const = 0; ///< of its artefact, with the dot
+  /// What may follow the name in --target=NAME:VARIANT, as help text; empty: nothing.
+  virtual llvm::StringRef variants() const { return ""; }
+  /// What is wrong with a variant ("" was not given); empty: nothing.
+  virtual std::string checkVariant(llvm::StringRef variant) const { return variant.empty() ? "" : "it has no variants"; }
 
   /// Diagnose every operation of an integer network (contract K1..K5 proved) that this backend cannot execute.
   virtual llvm::LogicalResult check(snn::NetworkOp network) const = 0;
   /// Lower a network that check() accepted.
-  virtual llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance) const = 0;
+  virtual llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance, llvm::StringRef variant = "") const = 0;
 };
+
+/// The network as MLIR bytecode with names as its only locations: no file path may reach an artefact, whose bytes depend on the model and
+/// the options alone.
+std::vector<uint8_t> bytecodeOf(snn::NetworkOp network);
 
 /// Every backend of this build, in the order of backends/CMakeLists.txt.
 llvm::ArrayRef<std::unique_ptr<Backend>> backends();

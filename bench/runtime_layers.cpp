@@ -6,7 +6,7 @@
 // predictor learns a list. `us` is the median over the repetitions of one layer alone, with its statistics, `best` their
 // lowest decile (what a busy machine leaves of it); `run us` is all of lasnn_run, which also packs byte frames into bits. Cycles are wall time times the core's frequency, calibrated by
 // a chain of dependent additions (one a cycle) before each measurement.
-#include "backends/x86/plan.h"
+#include "backends/x86/write_lasnn.h"
 #include "core/network.h"
 
 #include <algorithm>
@@ -46,20 +46,20 @@ double calibrateGhz() {
   return best;
 }
 
-x86::Plan makePlan(const Shape &shape) {
+plan::Network makePlan(const Shape &shape) {
   std::mt19937_64 random(42);
-  x86::Plan plan;
+  plan::Network plan;
   plan.timesteps = kSteps;
-  plan.encoding = x86::Encoding::Events;
+  plan.encoding = plan::Encoding::Events;
   plan.buffers = {{"input", shape.channels, shape.size, shape.size, 1}, {"spikes", shape.out_channels, shape.size, shape.size, 1}};
-  x86::Layer conv;
+  plan::Layer conv;
   conv.name = "conv";
   conv.output = 1;
   conv.out_channels = shape.out_channels;
   conv.out_height = conv.out_width = shape.size;
   conv.bias.assign(shape.out_channels, 0);
   conv.current_fits_int16 = true; // the random weights below stay far inside for these inputs
-  x86::Synapse synapse;
+  plan::Synapse synapse;
   synapse.kernel_h = synapse.kernel_w = shape.kernel;
   synapse.pad_top = synapse.pad_left = int32_t(shape.kernel / 2);
   std::normal_distribution<float> weight(0, float(shape.weight_limit) / 3);
@@ -67,15 +67,15 @@ x86::Plan makePlan(const Shape &shape) {
     synapse.weight.push_back(int8_t(std::clamp(int(weight(random)), -shape.weight_limit, shape.weight_limit)));
   conv.synapses = {synapse};
   conv.neuron.decay = 1024;
-  conv.neuron.reset = x86::Reset::Subtract;
+  conv.neuron.reset = plan::Reset::Subtract;
   conv.neuron.v_threshold.assign(shape.out_channels, 40 * int(shape.channels));
   conv.neuron.rho = conv.neuron.v_threshold;
-  x86::Layer readout; // one value from one pixel: a plan must read something out
-  readout.kind = x86::LayerKind::Readout;
+  plan::Layer readout; // one value from one pixel: a plan must read something out
+  readout.kind = plan::LayerKind::Readout;
   readout.name = "readout";
   readout.out_channels = 1;
   readout.bias = {0};
-  x86::Synapse pick;
+  plan::Synapse pick;
   pick.input = 1;
   pick.weight.assign(shape.out_channels, 1);
   readout.synapses = {pick};

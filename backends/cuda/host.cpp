@@ -36,7 +36,7 @@ void runLaunches(const Program &program, const std::vector<uint8_t> &samples, ui
     Pointers p = {};
     for (size_t i = 0; i < launch.inputs.size(); ++i)
       p.input[i] = result.buffers[launch.inputs[i]].data();
-    if (launch.kernel == Kernel::EncodeImage || launch.kernel == Kernel::EncodeEvents)
+    if (launch.encodes())
       p.input[0] = samples.data();
     for (size_t i = 0; i < launch.weights.size(); ++i)
       p.weight[i] = launch.weights[i].data();
@@ -50,12 +50,12 @@ void runLaunches(const Program &program, const std::vector<uint8_t> &samples, ui
     }
     if (state && launch.spiking()) {
       std::vector<int32_t> &v = (*state)[at];
-      v.resize(size_t(batch) * launch.shape.out_height * launch.shape.out_width * launch.shape.out_channels, -7777);
+      v.resize(size_t(batch * launch.neurons()), -7777);
       p.state = v.data();
     }
     uint64_t counts[2] = {0, 0};
     p.counts = counts, p.batch = batch, p.load_state = load;
-    emulate(uint32_t(launch.blocks(batch)), threadsPerBlock, [&] { kernelOf(launch, p); });
+    emulate(uint32_t(launch.grid().blocks(batch)), threadsPerBlock, [&] { kernelOf(launch, p); });
     result.spikes.push_back(counts[0]), result.clips.push_back(counts[1]);
   }
 }

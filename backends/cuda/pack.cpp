@@ -4,14 +4,14 @@
 namespace lasnn::cuda {
 namespace {
 
-int8_t weightOf(const x86::Synapse &s, const InputShape &in, uint32_t k, uint32_t c, uint32_t tap) {
+int8_t weightOf(const plan::Synapse &s, const InputShape &in, uint32_t k, uint32_t c, uint32_t tap) {
   const uint32_t taps = s.kernel_h * s.kernel_w;
   return s.weight[(size_t(k) * (in.channels / s.groups) + c) * taps + tap];
 }
 
 } // namespace
 
-std::vector<uint8_t> packEventWeights(const x86::Synapse &s, const InputShape &in, uint32_t out_channels) {
+std::vector<uint8_t> packEventWeights(const plan::Synapse &s, const InputShape &in, uint32_t out_channels) {
   const uint32_t taps = s.kernel_h * s.kernel_w, columns = rounded(out_channels, 4), in_group = in.channels / s.groups;
   const bool fours = in.form == formAnalog && s.groups == 1;
   const uint32_t rows = fours ? rounded(in_group, 4) : in_group;
@@ -25,7 +25,7 @@ std::vector<uint8_t> packEventWeights(const x86::Synapse &s, const InputShape &i
   return packed;
 }
 
-std::vector<uint8_t> packDenseWeights(const x86::Synapse &s, const InputShape &in, uint32_t out_channels) {
+std::vector<uint8_t> packDenseWeights(const plan::Synapse &s, const InputShape &in, uint32_t out_channels) {
   const uint32_t taps = s.kernel_h * s.kernel_w, tiles = (out_channels + 31) / 32 * 4;
   std::vector<uint8_t> packed(size_t(taps) * in.words * tiles * 64 * 4, 0);
   uint8_t *at = packed.data();

@@ -16,7 +16,7 @@ InputShape shapeOf(const Buffer &b) {
 
 class Maker {
 public:
-  Maker(const x86::Plan &plan, Choice choice, std::string &error) : plan_(plan), choice_(choice), error_(error) {}
+  Maker(const plan::Network &plan, Choice choice, std::string &error) : plan_(plan), choice_(choice), error_(error) {}
 
   Program make() {
     program_.name = plan_.name;
@@ -24,15 +24,15 @@ public:
     program_.output_count = plan_.output_count;
     program_.output_scale = plan_.output_scale;
     program_.table = plan_.encode_table;
-    const bool direct = plan_.encoding == x86::Encoding::Direct;
-    for (const x86::Buffer &b : plan_.buffers) {
+    const bool direct = plan_.encoding == plan::Encoding::Direct;
+    for (const plan::Buffer &b : plan_.buffers) {
       const bool image = direct && program_.buffers.empty();
       program_.buffers.push_back({image ? formAnalog : b.max_count == 1 ? formBits : formCounts, b.channels, wordsOf(b.channels), b.height, b.width});
     }
-    const x86::Buffer &in = plan_.buffers[0];
+    const plan::Buffer &in = plan_.buffers[0];
     program_.sample_bytes = uint64_t(in.channels) * in.height * in.width * (direct ? 1 : plan_.timesteps);
     encode(direct);
-    for (const x86::Layer &layer : plan_.layers)
+    for (const plan::Layer &layer : plan_.layers)
       add(layer);
     if (!error_.empty())
       program_.launches.clear();
@@ -54,21 +54,21 @@ private:
     l.out_form = b.form, l.out_channels = b.channels, l.out_words = b.words, l.out_height = b.height, l.out_width = b.width;
   }
 
-  void add(const x86::Layer &layer) {
+  void add(const plan::Layer &layer) {
     Launch launch;
     LayerShape &l = launch.shape;
     launch.name = layer.name;
     l.timesteps = plan_.timesteps;
-    const bool pooling = layer.kind == x86::LayerKind::Pool || layer.kind == x86::LayerKind::Add;
+    const bool pooling = layer.kind == plan::LayerKind::Pool || layer.kind == plan::LayerKind::Add;
     l.input_count = uint32_t(pooling ? layer.inputs.size() : layer.synapses.size());
     if (l.input_count > maxInputs) {
       error_ = "layer " + layer.name + ": " + std::to_string(l.input_count) + " inputs; the CUDA backend takes " + std::to_string(maxInputs);
       return;
     }
-    if (layer.kind == x86::LayerKind::Readout) {
+    if (layer.kind == plan::LayerKind::Readout) {
       l.out_form = formReadout, l.out_channels = layer.out_channels, l.out_words = wordsOf(layer.out_channels);
       l.out_height = layer.out_height, l.out_width = layer.out_width;
-      l.readout_last = layer.readout == x86::Readout::Last, l.readout_offset = layer.output, l.readout_stride = plan_.output_count;
+      l.readout_last = layer.readout == plan::Readout::Last, l.readout_offset = layer.output, l.readout_stride = plan_.output_count;
     } else {
       launch.output = layer.output;
       setOutput(launch, program_.buffers[layer.output]);
@@ -80,10 +80,10 @@ private:
     program_.launches.push_back(std::move(launch));
   }
 
-  void addPooling(Launch &launch, const x86::Layer &layer) {
-    launch.kernel = layer.kind == x86::LayerKind::Pool ? Kernel::Pool : Kernel::Add;
+  void addPooling(Launch &launch, const plan::Layer &layer) {
+    launch.kernel = layer.kind == plan::LayerKind::Pool ? Kernel::Pool : Kernel::Add;
     launch.inputs = layer.inputs;
-    launch.shape.pool_sum = layer.pool == x86::PoolKind::Sum;
+    launch.shape.pool_sum = layer.pool == plan::PoolKind::Sum;
     for (size_t i = 0; i < layer.inputs.size(); ++i) {
       InputShape &in = launch.shape.input[i] = shapeOf(program_.buffers[layer.inputs[i]]);
       if (launch.kernel == Kernel::Pool)
@@ -91,12 +91,12 @@ private:
     }
   }
 
-  static void setWindow(InputShape &in, const x86::Layer &layer) {
+  static void setWindow(InputShape &in, const plan::Layer &layer) {
     in.kernel_h = layer.kernel_h, in.kernel_w = layer.kernel_w, in.stride_h = layer.stride_h, in.stride_w = layer.stride_w;
     in.pad_top = layer.pad_top, in.pad_left = layer.pad_left;
   }
 
-  void addSynapses(Launch &launch, const x86::Layer &layer) {
+  void addSynapses(Launch &launch, const plan::Layer &layer) {
     bool possible = !layer.poolsCurrents(), worthwhile = layer.out_channels >= 32;
     if (layer.poolsCurrents()) {
       InputShape &currents = launch.shape.compared;
@@ -104,7 +104,7 @@ private:
       setWindow(currents, layer);
     }
     for (size_t i = 0; i < layer.synapses.size(); ++i) {
-      const x86::Synapse &s = layer.synapses[i];
+      const plan::Synapse &s = layer.synapses[i];
       InputShape &in = launch.shape.input[i] = shapeOf(program_.buffers[s.input]);
       in.kernel_h = s.kernel_h, in.kernel_w = s.kernel_w, in.stride_h = s.stride_h, in.stride_w = s.stride_w;
       in.dilation_h = s.dilation_h, in.dilation_w = s.dilation_w, in.pad_top = s.pad_top, in.pad_left = s.pad_left, in.groups = s.groups;
@@ -119,27 +119,27 @@ private:
     for (size_t i = 0; i < layer.synapses.size(); ++i)
       launch.weights.push_back((dense ? packDenseWeights : packEventWeights)(layer.synapses[i], launch.shape.input[i], layer.out_channels));
     launch.bias = layer.bias;
-    if (layer.kind == x86::LayerKind::Spiking)
+    if (layer.kind == plan::LayerKind::Spiking)
       setNeuron(launch, layer.neuron);
   }
 
-  static void setNeuron(Launch &launch, const x86::Neuron &n) {
+  static void setNeuron(Launch &launch, const plan::Neuron &n) {
     LayerShape &l = launch.shape;
     l.decay = n.decay, l.state_bits = n.state_bits, l.s_max = n.s_max;
     const auto low = int32_t(-(int64_t(1) << (n.state_bits - 1)));
     l.v_low = n.has_v_min ? std::max(low, n.v_min) : low;
-    l.reset = n.reset == x86::Reset::None ? resetNone : n.reset == x86::Reset::Subtract ? resetSubtract : resetAssign;
+    l.reset = n.reset == plan::Reset::None ? resetNone : n.reset == plan::Reset::Subtract ? resetSubtract : resetAssign;
     launch.theta = n.v_threshold;
     if (n.state_bits <= 24 && n.s_max == 1) // out of reach is out of reach, however far
       for (int32_t &theta : launch.theta)
         theta = std::clamp(theta, -(1 << 26), 1 << 26);
-    launch.amount = n.reset == x86::Reset::Subtract ? n.rho : n.reset == x86::Reset::Value ? n.v_reset : std::vector<int32_t>(l.out_channels, 0);
+    launch.amount = n.reset == plan::Reset::Subtract ? n.rho : n.reset == plan::Reset::Value ? n.v_reset : std::vector<int32_t>(l.out_channels, 0);
     if (n.state_bits <= 24 && n.s_max == 1)
       for (int32_t &amount : launch.amount)
         amount = std::clamp(amount, -(1 << 26), 1 << 26);
   }
 
-  const x86::Plan &plan_;
+  const plan::Network &plan_;
   Choice choice_;
   std::string &error_;
   Program program_;
@@ -168,17 +168,20 @@ uint64_t Buffer::bytes(uint32_t batch, uint32_t timesteps) const {
   }
 }
 
-uint64_t Launch::blocks(uint32_t batch) const {
-  const uint64_t rows = uint64_t(batch) * shape.out_height * shape.out_width;
-  auto over = [](uint64_t value, uint64_t by) { return (value + by - 1) / by; };
+static uint64_t over(uint64_t value, uint64_t by) { return (value + by - 1) / by; }
+
+uint64_t Grid::blocks(uint32_t batch) const { return over(over(batch * rows, rowsAUnit) * columns, unitsABlock); }
+
+Grid Launch::grid() const {
+  const uint64_t pixels = uint64_t(shape.out_height) * shape.out_width;
   switch (kernel) {
-  case Kernel::EncodeImage: return over(rows * over(shape.out_channels, 4), threadsPerBlock);
-  case Kernel::Event: return over(rows * over(shape.out_channels, 128), warpsPerBlock);
-  case Kernel::Dense: return over(over(rows, 16) * over(shape.out_words * 4, tiles), warpsPerBlock);
-  default: return over(rows * shape.timesteps * shape.out_words, threadsPerBlock);
+  case Kernel::EncodeImage: return {pixels, over(shape.out_channels, 4), 1, threadsPerBlock};
+  case Kernel::Event: return {pixels, over(shape.out_channels, 128), 1, warpsPerBlock};
+  case Kernel::Dense: return {pixels, over(shape.out_words * 4, tiles), 16, warpsPerBlock};
+  default: return {pixels * shape.timesteps, shape.out_words, 1, threadsPerBlock};
   }
 }
 
-Program makeProgram(const x86::Plan &plan, Choice choice, std::string &error) { return Maker(plan, choice, error).make(); }
+Program makeProgram(const plan::Network &plan, Choice choice, std::string &error) { return Maker(plan, choice, error).make(); }
 
 } // namespace lasnn::cuda

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "backends/cuda/kernels/shape.h"
-#include "backends/x86/plan.h"
+#include "backends/plan/plan.h"
 
 #include <cstdint>
 #include <string>
@@ -21,6 +21,13 @@ struct Buffer {
   uint64_t bytes(uint32_t batch, uint32_t timesteps) const;
 };
 
+/// Blocks of n samples: ceil(ceil(n * rows / rowsAUnit) * columns / unitsABlock).
+struct Grid {
+  uint64_t rows, columns;
+  uint32_t rowsAUnit, unitsABlock;
+  uint64_t blocks(uint32_t batch) const;
+};
+
 struct Launch {
   Kernel kernel = Kernel::Event;
   std::string name;
@@ -32,8 +39,11 @@ struct Launch {
   uint32_t steps = 1, tiles = 4; ///< TS and NT of kernels/dense.h
 
   bool spiking() const { return kernel == Kernel::Event || kernel == Kernel::Dense ? shape.out_form != formReadout : false; }
-  /// Blocks of threadsPerBlock threads.
-  uint64_t blocks(uint32_t batch) const;
+  bool encodes() const { return kernel == Kernel::EncodeImage || kernel == Kernel::EncodeEvents; }
+  /// Membranes of a sample.
+  uint64_t neurons() const { return spiking() ? uint64_t(shape.out_height) * shape.out_width * shape.out_channels : 0; }
+  /// Of blocks of threadsPerBlock threads.
+  Grid grid() const;
 };
 
 struct Program {
@@ -50,9 +60,9 @@ enum class Choice : uint8_t { Auto, Event, Dense };
 
 /// The program of a plan that keeps the contract. Auto takes the tensor cores for every layer that has 32 channels or more on both sides;
 /// Dense for every layer that they can compute. Empty launches with `error` set where a limit is passed.
-Program makeProgram(const x86::Plan &plan, Choice choice, std::string &error);
+Program makeProgram(const plan::Network &plan, Choice choice, std::string &error);
 
-std::vector<uint8_t> packEventWeights(const x86::Synapse &synapse, const InputShape &in, uint32_t out_channels);
-std::vector<uint8_t> packDenseWeights(const x86::Synapse &synapse, const InputShape &in, uint32_t out_channels);
+std::vector<uint8_t> packEventWeights(const plan::Synapse &synapse, const InputShape &in, uint32_t out_channels);
+std::vector<uint8_t> packDenseWeights(const plan::Synapse &synapse, const InputShape &in, uint32_t out_channels);
 
 } // namespace lasnn::cuda

@@ -1,8 +1,9 @@
 // Writes a `.lasnn`. What the file may hold is decided in one place, the runtime's verifier: the writer checks only what it
 // needs to pack weights, and has the finished bytes verified.
+#include "backends/x86/write_lasnn.h"
+
+#include "backends/lasnn_file.h"
 #include "backends/x86/pack_weights.h"
-#include "backends/x86/plan.h"
-#include "format/header.h"
 #include "lasnn/lasnn.h"
 #include "lasnn_generated.h"
 
@@ -12,12 +13,14 @@
 
 namespace lasnn::x86 {
 
+using namespace plan;
+
 namespace {
 
 using flatbuffers::FlatBufferBuilder;
 using flatbuffers::Offset;
 
-format::SynapseShape shapeOf(const Plan &plan, const Layer &layer, const Synapse &s) {
+format::SynapseShape shapeOf(const plan::Network &plan, const Layer &layer, const Synapse &s) {
   const Buffer &in = plan.buffers[s.input];
   const uint32_t height = layer.poolsCurrents() ? layer.current_height : layer.out_height;
   const uint32_t width = layer.poolsCurrents() ? layer.current_width : layer.out_width;
@@ -26,7 +29,7 @@ format::SynapseShape shapeOf(const Plan &plan, const Layer &layer, const Synapse
 }
 
 /// What packing relies on. Everything else is the verifier's business.
-bool packable(const Plan &plan, const Layer &layer, const Synapse &s, std::string &error) {
+bool packable(const plan::Network &plan, const Layer &layer, const Synapse &s, std::string &error) {
   error = "layer '" + layer.name + "', synapse '" + s.name + "': ";
   if (s.input >= plan.buffers.size()) return error += "reads buffer " + std::to_string(s.input), false;
   const uint64_t in = plan.buffers[s.input].channels, out = layer.out_channels;
@@ -43,30 +46,13 @@ bool packable(const Plan &plan, const Layer &layer, const Synapse &s, std::strin
 
 class Writer {
 public:
-  explicit Writer(const Plan &plan) : plan_(plan) {}
+  explicit Writer(const plan::Network &plan) : plan_(plan) {}
 
   std::vector<uint8_t> write(const Provenance &provenance, const std::vector<uint8_t> &ir) {
-    const auto model = format::CreateModel(fbb_, writeProvenance(provenance), irVector(ir), writePlan());
-    format::FinishModelBuffer(fbb_, model);
-    const format::Header header = format::makeHeader(fbb_.GetBufferPointer(), fbb_.GetSize());
-    std::vector<uint8_t> bytes(format::kHeaderSize + fbb_.GetSize());
-    memcpy(bytes.data(), &header, format::kHeaderSize);
-    memcpy(bytes.data() + format::kHeaderSize, fbb_.GetBufferPointer(), fbb_.GetSize());
-    return bytes;
+    return finishFile(fbb_, format::CreateModel(fbb_, writeProvenance(fbb_, provenance), writeAligned(fbb_, ir, 16), writePlan()));
   }
 
 private:
-  Offset<format::Provenance> writeProvenance(const Provenance &p) {
-    return format::CreateProvenance(fbb_, fbb_.CreateString(p.tool), fbb_.CreateString(p.options), fbb_.CreateString(p.source_name),
-                                    fbb_.CreateString(p.source_sha256), fbb_.CreateString(p.calibration));
-  }
-
-  Offset<flatbuffers::Vector<uint8_t>> alignedBytes(const std::vector<uint8_t> &bytes, size_t alignment) {
-    fbb_.ForceVectorAlignment(bytes.size(), 1, alignment);
-    return fbb_.CreateVector(bytes);
-  }
-  Offset<flatbuffers::Vector<uint8_t>> irVector(const std::vector<uint8_t> &ir) { return alignedBytes(ir, 16); }
-
   Offset<format::Plan> writePlan() {
     std::vector<Offset<format::Buffer>> buffers;
     for (const Buffer &b : plan_.buffers)
@@ -102,7 +88,7 @@ private:
     const format::SynapseShape shape = shapeOf(plan_, layer, s);
     const bool analog = plan_.encoding == Encoding::Direct && s.input == 0;
     const uint32_t bits = analog ? 8 : weightBits(s.weight);
-    const auto weight = alignedBytes(analog ? packAnalogWeights(shape, s.weight) : packSpikeWeights(shape, s.weight, bits), 64);
+    const auto weight = writeAligned(fbb_, analog ? packAnalogWeights(shape, s.weight) : packSpikeWeights(shape, s.weight, bits), 64);
     return format::CreateSynapse(fbb_, fbb_.CreateString(s.name), s.input, s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h,
                                  s.dilation_w, s.pad_top, s.pad_left, s.groups, uint8_t(bits), weight);
   }
@@ -115,7 +101,7 @@ private:
     return format::CreateNeuron(fbb_, n.decay, format::Reset(n.reset), n.state_bits, n.has_v_min, n.v_min, n.s_max, threshold, rho, v_reset);
   }
 
-  const Plan &plan_;
+  const plan::Network &plan_;
   FlatBufferBuilder fbb_;
 };
 
@@ -132,7 +118,7 @@ std::string verified(const std::vector<uint8_t> &bytes) {
 
 } // namespace
 
-std::vector<uint8_t> writeLasnn(const Plan &plan, const Provenance &provenance, const std::vector<uint8_t> &ir, std::string &error) {
+std::vector<uint8_t> writeLasnn(const plan::Network &plan, const Provenance &provenance, const std::vector<uint8_t> &ir, std::string &error) {
   error.clear();
   uint64_t weight_bytes = 0;
   for (const Layer &layer : plan.layers)
@@ -141,7 +127,7 @@ std::vector<uint8_t> writeLasnn(const Plan &plan, const Provenance &provenance, 
       const format::SynapseShape shape = shapeOf(plan, layer, s);
       weight_bytes += plan.encoding == Encoding::Direct && s.input == 0 ? format::analogBytes(shape) : format::packedBytes(shape);
     }
-  if (weight_bytes + ir.size() > (uint64_t(1) << 30)) { // a FlatBuffer ends at 2 GiB
+  if (weight_bytes + ir.size() > kMostFileBytes) {
     error = "weights and IR take " + std::to_string(weight_bytes + ir.size()) + " bytes, the format holds 1 GiB";
     return {};
   }

@@ -118,6 +118,8 @@ const char *lasnn_status_name(lasnn_status status) {
   case LASNN_UNSUPPORTED: return "unsupported";
   case LASNN_OUT_OF_MEMORY: return "out of memory";
   case LASNN_IO: return "input/output error";
+  case LASNN_NO_DEVICE: return "no device";
+  case LASNN_DEVICE_LOST: return "device lost";
   }
   return "unknown status";
 }

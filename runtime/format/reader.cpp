@@ -12,11 +12,13 @@ lasnn_status readContents(const void *model, size_t model_size, FileContents &co
   runtime::ErrorText text(error, error_size);
   const Model *checked;
   uint64_t content_hash;
-  const lasnn_status status = verifyModel(model, model_size, checked, content_hash, text);
+  const lasnn_status status = verifyFile(model, model_size, checked, content_hash, text);
   if (status != LASNN_OK) return status;
+  if (checked->x86() != nullptr && !verifyPlan(*checked->x86(), text)) return LASNN_BAD_MODEL;
   contents = {};
   contents.content_hash = content_hash;
-  contents.plan_name = viewOf(checked->x86()->name());
+  contents.x86 = checked->x86() != nullptr;
+  contents.cuda = checked->cuda() != nullptr;
   if (const auto *ir = checked->ir()) {
     contents.ir = ir->data();
     contents.ir_size = ir->size();

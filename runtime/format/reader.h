@@ -11,13 +11,13 @@ namespace lasnn::format {
 
 struct FileContents {
   std::string_view tool, options, source_name, source_sha256, calibration; ///< provenance
-  std::string_view plan_name;
+  bool x86 = false, cuda = false; ///< what it runs on
   const uint8_t *ir = nullptr; ///< the integer network as MLIR bytecode
   size_t ir_size = 0;
   uint64_t content_hash = 0;
 };
 
-/// Verifies the whole file first, as lasnn_create does. `model` must be 64-byte aligned.
+/// Verifies the file first, and its x86 plan as lasnn_create does, where there is one. `model` must be 64-byte aligned.
 lasnn_status readContents(const void *model, size_t model_size, FileContents &contents, char *error, size_t error_size);
 
 } // namespace lasnn::format

@@ -261,7 +261,7 @@ SynapseShape synapseShape(const Plan &plan, const Layer &layer, const Synapse &s
 
 bool verifyPlan(const Plan &plan, runtime::ErrorText &error) { return PlanVerifier(plan, error).verify(); }
 
-lasnn_status verifyModel(const void *model, size_t model_size, const Model *&out, uint64_t &content_hash, runtime::ErrorText &error) {
+lasnn_status verifyFile(const void *model, size_t model_size, const Model *&out, uint64_t &content_hash, runtime::ErrorText &error) {
   if (model == nullptr || reinterpret_cast<uintptr_t>(model) % 64 != 0) {
     error.set("the model's bytes must be 64-byte aligned");
     return LASNN_INVALID_ARGUMENT;
@@ -291,6 +291,12 @@ lasnn_status verifyModel(const void *model, size_t model_size, const Model *&out
   }
   out = GetModel(payload);
   content_hash = header.content_hash;
+  return LASNN_OK;
+}
+
+lasnn_status verifyModel(const void *model, size_t model_size, const Model *&out, uint64_t &content_hash, runtime::ErrorText &error) {
+  const lasnn_status status = verifyFile(model, model_size, out, content_hash, error);
+  if (status != LASNN_OK) return status;
   if (out->x86() == nullptr) {
     error.set("the file holds no x86 plan: compile it with --target=x86");
     return LASNN_BAD_MODEL;

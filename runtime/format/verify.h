@@ -8,7 +8,10 @@
 
 namespace lasnn::format {
 
-/// Header, hash, FlatBuffer structure, meaning. On success `out` points into `model`.
+/// Header, hash, FlatBuffer structure: what all targets' files have in common. On success `out` points into `model`.
+lasnn_status verifyFile(const void *model, size_t model_size, const Model *&out, uint64_t &content_hash, runtime::ErrorText &error);
+
+/// That, and the meaning of the x86 plan, which must be there.
 lasnn_status verifyModel(const void *model, size_t model_size, const Model *&out, uint64_t &content_hash,
                          runtime::ErrorText &error);
 

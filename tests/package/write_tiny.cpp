@@ -1,12 +1,12 @@
 // Writes a network of one neuron: weight 5, threshold 0, two steps, read out with weight 5 each. A spike a step gives 10.
-#include "backends/x86/plan.h"
+#include "backends/x86/write_lasnn.h"
 
 #include <cstdio>
 
 int main(int argc, char **argv) {
-  using namespace lasnn::x86;
+  using namespace lasnn::plan;
   if (argc != 2) return 2;
-  Plan plan;
+  Network plan;
   plan.name = "tiny";
   plan.timesteps = 2;
   plan.encoding = Encoding::Events;
@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
   plan.layers = {neuron, readout};
   plan.output_count = 1;
   std::string error;
-  const std::vector<uint8_t> bytes = writeLasnn(plan, {"package test", "", "", "", ""}, {}, error);
+  const std::vector<uint8_t> bytes = lasnn::x86::writeLasnn(plan, {"package test", "", "", "", ""}, {}, error);
   FILE *file = fopen(argv[1], "wb");
   if (!error.empty() || !file || fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size() || fclose(file) != 0) {
     fprintf(stderr, "%s\n", error.c_str());

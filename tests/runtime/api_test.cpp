@@ -18,7 +18,7 @@ protected:
     return output;
   }
 
-  x86::Plan plan;
+  plan::Network plan;
   std::vector<uint8_t> input;
   AlignedBytes bytes;
   NetworkPtr net;
@@ -66,8 +66,8 @@ TEST_F(Api, WrongArgumentsLeaveOutputsAlone) {
 
 TEST(ApiEvents, AnInputAboveTheBoundIsRefusedAndHarmless) {
   for (uint64_t seed = 1, found = 0; found < 8; ++seed) {
-    const x86::Plan plan = randomPlan(seed);
-    if (plan.encoding != x86::Encoding::Events) continue;
+    const plan::Network plan = randomPlan(seed);
+    if (plan.encoding != plan::Encoding::Events) continue;
     ++found;
     const AlignedBytes bytes(fileOf(plan));
     for (lasnn_isa isa : availableIsas()) {
@@ -154,12 +154,12 @@ TEST_F(Api, TwoNetworksShareTheModel) {
 
 TEST(ApiStream, StepsBeyondTheLastSaturate) {
   // One pixel, weight 127 and the largest bias: the sum passes 2^31 within three steps.
-  x86::Plan plan;
-  plan.encoding = x86::Encoding::Events;
+  plan::Network plan;
+  plan.encoding = plan::Encoding::Events;
   plan.timesteps = 1;
   plan.buffers = {{"in", 1, 1, 1, 1}};
-  x86::Layer out;
-  out.kind = x86::LayerKind::Readout;
+  plan::Layer out;
+  out.kind = plan::LayerKind::Readout;
   out.out_channels = 1;
   out.bias = {1 << 30};
   out.synapses.resize(1);

@@ -9,7 +9,7 @@ namespace {
 
 class Comparison {
 public:
-  Comparison(uint64_t seed, const x86::Plan &plan, const std::vector<uint8_t> &input, const ReferenceResult &expected, lasnn_network *net)
+  Comparison(uint64_t seed, const plan::Network &plan, const std::vector<uint8_t> &input, const ReferenceResult &expected, lasnn_network *net)
       : plan_(plan), input_(input), expected_(expected), net_(net), where_("seed " + std::to_string(seed)) {
     lasnn_get_info(net, &info_);
     where_ += std::string(", isa ") + lasnn_isa_name(info_.isa);
@@ -64,7 +64,7 @@ private:
     }
   }
 
-  const x86::Plan &plan_;
+  const plan::Network &plan_;
   const std::vector<uint8_t> &input_;
   const ReferenceResult &expected_;
   lasnn_network *net_;
@@ -75,7 +75,7 @@ private:
 TEST(Equal, RandomNetworksOnEveryIsa) {
   const uint64_t first = environmentNumber("LASNN_TEST_SEED", 1), count = environmentNumber("LASNN_TEST_COUNT", 400);
   for (uint64_t seed = first; seed < first + count; ++seed) {
-    const x86::Plan plan = randomPlan(seed);
+    const plan::Network plan = randomPlan(seed);
     const std::vector<uint8_t> input = randomInput(plan, seed);
     const ReferenceResult expected = Reference(plan).run(input);
     const AlignedBytes bytes(fileOf(plan));

@@ -41,7 +41,8 @@ TEST(File, ReaderGivesProvenanceAndIr) {
   EXPECT_EQ(contents.source_name, "random");
   EXPECT_EQ(contents.source_sha256, "00");
   EXPECT_EQ(contents.calibration, "none");
-  EXPECT_EQ(contents.plan_name, "random");
+  EXPECT_TRUE(contents.x86);
+  EXPECT_FALSE(contents.cuda);
   ASSERT_EQ(contents.ir_size, 4u);
   EXPECT_EQ(contents.ir[3], 4);
   lasnn_network_info info;
@@ -128,43 +129,43 @@ TEST(File, HostileContentWithARightHashNeverCrashes) {
 }
 
 TEST(File, WriterRefusesWhatTheLoaderWould) {
-  const auto refused = [](x86::Plan plan) {
+  const auto refused = [](plan::Network plan) {
     std::string error;
     const bool empty = x86::writeLasnn(plan, {}, {}, error).empty();
     EXPECT_EQ(empty, !error.empty());
     return empty;
   };
-  x86::Plan plan = randomPlan(1);
-  while (plan.layers[0].kind != x86::LayerKind::Spiking)
+  plan::Network plan = randomPlan(1);
+  while (plan.layers[0].kind != plan::LayerKind::Spiking)
     plan = randomPlan(plan.buffers.size() + 100);
   EXPECT_FALSE(refused(plan));
   const auto broken = [&](auto change) {
-    x86::Plan copy = plan;
+    plan::Network copy = plan;
     change(copy);
     return refused(copy);
   };
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.timesteps = 0; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.output_count += 1; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].synapses[0].weight.pop_back(); }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].synapses[0].input = 99; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].bias.pop_back(); }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].neuron.decay = 4097; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].neuron.state_bits = 20; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].neuron.v_threshold.pop_back(); }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].output = 0; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.buffers[p.layers[0].output].channels += 1; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers.push_back(p.layers[0]); }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers.clear(); }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.timesteps = 0; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.output_count += 1; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].synapses[0].weight.pop_back(); }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].synapses[0].input = 99; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].bias.pop_back(); }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].neuron.decay = 4097; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].neuron.state_bits = 20; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].neuron.v_threshold.pop_back(); }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].output = 0; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.buffers[p.layers[0].output].channels += 1; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers.push_back(p.layers[0]); }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers.clear(); }));
 
   for (uint64_t seed = 1; !plan.layers[0].poolsCurrents(); ++seed)
     plan = randomPlan(seed);
   EXPECT_FALSE(refused(plan));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].pool = x86::PoolKind::Sum; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].current_height += 1 << 20; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].current_width = 0; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].stride_w = 0; }));
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].pad_top = int32_t(p.layers[0].kernel_h); })); // a window of padding alone
-  EXPECT_TRUE(broken([](x86::Plan &p) { p.layers[0].stride_h = 1 << 13, p.layers[0].out_height += 1; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].pool = plan::PoolKind::Sum; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].current_height += 1 << 20; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].current_width = 0; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].stride_w = 0; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].pad_top = int32_t(p.layers[0].kernel_h); })); // a window of padding alone
+  EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].stride_h = 1 << 13, p.layers[0].out_height += 1; }));
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 // Shared by the runtime's tests: a plan as aligned `.lasnn` bytes, and a network that frees itself.
 #pragma once
 
-#include "backends/x86/plan.h"
+#include "backends/x86/write_lasnn.h"
 #include "lasnn/lasnn.h"
 
 #include <cstdlib>
@@ -32,7 +32,7 @@ struct AlignedBytes {
   size_t size;
 };
 
-inline std::vector<uint8_t> fileOf(const x86::Plan &plan) {
+inline std::vector<uint8_t> fileOf(const plan::Network &plan) {
   std::string error;
   std::vector<uint8_t> bytes = x86::writeLasnn(plan, {"test", "--none", "random", "00", "none"}, {1, 2, 3, 4}, error);
   EXPECT_EQ(error, "");

@@ -7,7 +7,7 @@
 
 namespace lasnn::test {
 
-using namespace x86;
+using namespace plan;
 
 namespace {
 
@@ -15,7 +15,7 @@ class Maker {
 public:
   explicit Maker(uint64_t seed) : random_(seed * 0x9E3779B97F4A7C15u + 1) {}
 
-  Plan make() {
+  Network make() {
     plan_.name = "random";
     plan_.timesteps = chance(0.05) ? pick(17, 40) : pick(1, 8);
     plan_.encoding = chance(0.5) ? Encoding::Direct : Encoding::Events;
@@ -230,14 +230,14 @@ private:
   }
 
   std::mt19937_64 random_;
-  Plan plan_;
+  Network plan_;
 };
 
 } // namespace
 
-Plan randomPlan(uint64_t seed) { return Maker(seed).make(); }
+Network randomPlan(uint64_t seed) { return Maker(seed).make(); }
 
-std::vector<uint8_t> randomInput(const Plan &plan, uint64_t seed) {
+std::vector<uint8_t> randomInput(const Network &plan, uint64_t seed) {
   std::mt19937_64 random(seed + 77);
   const Buffer &in = plan.buffers[0];
   const bool direct = plan.encoding == Encoding::Direct;

@@ -1,7 +1,7 @@
-// The plain executor of an x86::Plan: ir/spec.md N1..N7 written as loops over single neurons. What the runtime must equal.
+// The plain executor of an plan::Network: ir/spec.md N1..N7 written as loops over single neurons. What the runtime must equal.
 #pragma once
 
-#include "backends/x86/plan.h"
+#include "backends/plan/plan.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -21,25 +21,25 @@ struct ReferenceResult {
 
 class Reference {
 public:
-  explicit Reference(const x86::Plan &plan) : plan_(plan) {}
+  explicit Reference(const plan::Network &plan) : plan_(plan) {}
 
   ReferenceResult run(const std::vector<uint8_t> &input) {
     ReferenceResult result;
     const uint32_t layer_count = uint32_t(plan_.layers.size());
     std::vector<std::vector<int64_t>> v(layer_count);
-    result.layers.resize(size_t(std::count_if(plan_.layers.begin(), plan_.layers.end(), [](const x86::Layer &l) { return l.kind == x86::LayerKind::Spiking; })));
+    result.layers.resize(size_t(std::count_if(plan_.layers.begin(), plan_.layers.end(), [](const plan::Layer &l) { return l.kind == plan::LayerKind::Spiking; })));
     std::vector<int32_t> output(plan_.output_count, 0);
     for (uint32_t t = 0; t < plan_.timesteps; ++t) {
       values_.assign(plan_.buffers.size(), {});
       values_[0] = inputValues(input, t);
       uint32_t spiking = 0;
       for (uint32_t i = 0; i < layer_count; ++i) {
-        const x86::Layer &layer = plan_.layers[i];
+        const plan::Layer &layer = plan_.layers[i];
         switch (layer.kind) {
-        case x86::LayerKind::Spiking: values_[layer.output] = spike(layer, v[i], result.layers[spiking++]); break;
-        case x86::LayerKind::Readout: readOut(layer, output); break;
-        case x86::LayerKind::Pool: values_[layer.output] = pool(layer); break;
-        case x86::LayerKind::Add: values_[layer.output] = addBuffers(layer); break;
+        case plan::LayerKind::Spiking: values_[layer.output] = spike(layer, v[i], result.layers[spiking++]); break;
+        case plan::LayerKind::Readout: readOut(layer, output); break;
+        case plan::LayerKind::Pool: values_[layer.output] = pool(layer); break;
+        case plan::LayerKind::Add: values_[layer.output] = addBuffers(layer); break;
         }
       }
       result.outputs.push_back(output);
@@ -51,16 +51,16 @@ private:
   using Values = std::vector<int32_t>; // [C][H][W]
 
   Values inputValues(const std::vector<uint8_t> &input, uint32_t t) const {
-    const x86::Buffer &b = plan_.buffers[0];
+    const plan::Buffer &b = plan_.buffers[0];
     const size_t pixels = size_t(b.height) * b.width, size = b.channels * pixels;
     Values values(size);
     for (size_t i = 0; i < size; ++i)
-      values[i] = plan_.encoding == x86::Encoding::Direct ? plan_.encode_table[i / pixels * 256 + input[i]] : input[t * size + i];
+      values[i] = plan_.encoding == plan::Encoding::Direct ? plan_.encode_table[i / pixels * 256 + input[i]] : input[t * size + i];
     return values;
   }
 
   /// N1 for every output neuron, [K][H][W].
-  std::vector<int64_t> currents(const x86::Layer &layer, uint64_t *synops) const {
+  std::vector<int64_t> currents(const plan::Layer &layer, uint64_t *synops) const {
     const uint32_t height = layer.poolsCurrents() ? layer.current_height : layer.out_height, width = layer.poolsCurrents() ? layer.current_width : layer.out_width;
     const size_t pixels = size_t(height) * width;
     std::vector<int64_t> current(layer.out_channels * pixels);
@@ -68,17 +68,17 @@ private:
       for (uint32_t y = 0; y < height; ++y)
         for (uint32_t x = 0; x < width; ++x) {
           int64_t sum = layer.bias[k];
-          for (const x86::Synapse &s : layer.synapses)
+          for (const plan::Synapse &s : layer.synapses)
             sum += synapse(layer, s, k, y, x, synops);
           current[k * pixels + size_t(y) * width + x] = sum;
         }
     return layer.poolsCurrents() ? window(layer, current, height, width, false) : current;
   }
 
-  int64_t synapse(const x86::Layer &layer, const x86::Synapse &s, uint32_t k, uint32_t y, uint32_t x, uint64_t *synops) const {
-    const x86::Buffer &in = plan_.buffers[s.input];
+  int64_t synapse(const plan::Layer &layer, const plan::Synapse &s, uint32_t k, uint32_t y, uint32_t x, uint64_t *synops) const {
+    const plan::Buffer &in = plan_.buffers[s.input];
     const uint32_t in_group = in.channels / s.groups, group = k / (layer.out_channels / s.groups);
-    const bool analog = plan_.encoding == x86::Encoding::Direct && s.input == 0;
+    const bool analog = plan_.encoding == plan::Encoding::Direct && s.input == 0;
     int64_t sum = 0;
     for (uint32_t ky = 0; ky < s.kernel_h; ++ky)
       for (uint32_t kx = 0; kx < s.kernel_w; ++kx) {
@@ -100,8 +100,8 @@ private:
     return clamped;
   }
 
-  Values spike(const x86::Layer &layer, std::vector<int64_t> &state, ReferenceLayer &out) const {
-    const x86::Neuron &n = layer.neuron;
+  Values spike(const plan::Layer &layer, std::vector<int64_t> &state, ReferenceLayer &out) const {
+    const plan::Neuron &n = layer.neuron;
     const std::vector<int64_t> current = currents(layer, &out.synops);
     const size_t pixels = size_t(layer.out_height) * layer.out_width;
     const int64_t high = (int64_t(1) << (n.state_bits - 1)) - 1, low = n.has_v_min ? std::max<int64_t>(-high - 1, n.v_min) : -high - 1;
@@ -115,9 +115,9 @@ private:
       int32_t s = 0;                                                                                  // N5
       for (uint32_t each = 0; each < n.s_max; ++each)
         s += v > n.v_threshold[k] + (each > 0 ? int64_t(each) * n.rho[k] : 0);
-      if (n.reset == x86::Reset::Zero && s > 0) v = 0; // N6
-      if (n.reset == x86::Reset::Value && s > 0) v = n.v_reset[k];
-      if (n.reset == x86::Reset::Subtract) v = clampCounted(v - int64_t(s) * n.rho[k], low, high, out.clips); // N6, N7
+      if (n.reset == plan::Reset::Zero && s > 0) v = 0; // N6
+      if (n.reset == plan::Reset::Value && s > 0) v = n.v_reset[k];
+      if (n.reset == plan::Reset::Subtract) v = clampCounted(v - int64_t(s) * n.rho[k], low, high, out.clips); // N6, N7
       state[i] = v;
       spikes[i] = s;
       out.fired += uint64_t(s);
@@ -126,22 +126,22 @@ private:
     return spikes;
   }
 
-  void readOut(const x86::Layer &layer, std::vector<int32_t> &output) const {
+  void readOut(const plan::Layer &layer, std::vector<int32_t> &output) const {
     const std::vector<int64_t> current = currents(layer, nullptr);
     for (size_t i = 0; i < current.size(); ++i) {
       int32_t &out = output[layer.output + i];
-      const int64_t sum = layer.readout == x86::Readout::Last ? current[i] : out + current[i];
+      const int64_t sum = layer.readout == plan::Readout::Last ? current[i] : out + current[i];
       out = int32_t(std::min<int64_t>(std::max<int64_t>(sum, INT32_MIN), INT32_MAX));
     }
   }
 
-  Values pool(const x86::Layer &layer) const {
-    const x86::Buffer &in = plan_.buffers[layer.inputs[0]];
-    return window(layer, values_[layer.inputs[0]], in.height, in.width, layer.pool == x86::PoolKind::Sum);
+  Values pool(const plan::Layer &layer) const {
+    const plan::Buffer &in = plan_.buffers[layer.inputs[0]];
+    return window(layer, values_[layer.inputs[0]], in.height, in.width, layer.pool == plan::PoolKind::Sum);
   }
 
   /// P1, P2: each window of [K][height][width] summed, or its largest value.
-  template <class T> static std::vector<T> window(const x86::Layer &layer, const std::vector<T> &in, uint32_t height, uint32_t width, bool sum) {
+  template <class T> static std::vector<T> window(const plan::Layer &layer, const std::vector<T> &in, uint32_t height, uint32_t width, bool sum) {
     std::vector<T> values;
     for (uint32_t c = 0; c < layer.out_channels; ++c)
       for (uint32_t y = 0; y < layer.out_height; ++y)
@@ -161,7 +161,7 @@ private:
     return values;
   }
 
-  Values addBuffers(const x86::Layer &layer) const {
+  Values addBuffers(const plan::Layer &layer) const {
     Values sum = values_[layer.inputs[0]];
     for (size_t i = 1; i < layer.inputs.size(); ++i)
       for (size_t j = 0; j < sum.size(); ++j)
@@ -169,7 +169,7 @@ private:
     return sum;
   }
 
-  const x86::Plan &plan_;
+  const plan::Network &plan_;
   std::vector<Values> values_; // of the current step, by buffer
 };
 

@@ -7,13 +7,16 @@
 
 #include "device.h"
 
+#ifdef __CUDACC_RTC__
+#include "arguments.h"
+#else
+#include "cuda/arguments.h"
+#endif
+
 namespace lasnn::cuda {
 
 enum Form : uint32_t { formBits = 0, formCounts = 1, formAnalog = 2, formReadout = 3 };
 enum ResetRule : uint32_t { resetNone = 0, resetAssign = 1, resetSubtract = 2 };
-
-constexpr uint32_t maxInputs = 8;
-constexpr uint32_t warpsPerBlock = 4, threadsPerBlock = 32 * warpsPerBlock;
 
 /// One synapse (C1), or one operand of a pool or sum.
 struct InputShape {
@@ -33,19 +36,6 @@ struct LayerShape {
   uint32_t pool_sum;                                    ///< P1, else P2
   uint32_t decay, reset, state_bits, s_max;             ///< N2, N6, N4, N5
   int32_t v_low;                                        ///< N4's lower bound
-};
-
-/// Where the numbers lie, in device memory.
-struct Pointers {
-  const void *input[maxInputs];
-  const void *weight[maxInputs];
-  const int32_t *bias, *theta, *amount; ///< [K]; amount: rho or v_reset
-  void *out;
-  int32_t *state;      ///< [n][pixel][K]; null: v starts at 0 and is forgotten
-  uint32_t load_state; ///< go on with `state`, and a read-out with what `out` holds
-  uint64_t *counts;    ///< spikes, clips; null: not counted
-  const int8_t *table; ///< E2
-  uint32_t batch;
 };
 
 LASNN_DEVICE uint32_t rounded(uint32_t value, uint32_t to) { return (value + to - 1) / to * to; }

@@ -31,7 +31,9 @@ typedef enum lasnn_status {
   LASNN_BAD_MODEL = 2,        /**< the bytes are no valid .lasnn: get the file again or recompile it */
   LASNN_UNSUPPORTED = 3,      /**< a newer format version, or a forced ISA this CPU lacks */
   LASNN_OUT_OF_MEMORY = 4,    /**< the arena is too small (ask lasnn_arena_size), or malloc failed */
-  LASNN_IO = 5                /**< the file cannot be opened or read */
+  LASNN_IO = 5,               /**< the file cannot be opened or read */
+  LASNN_NO_DEVICE = 6,        /**< no GPU, no driver, or a driver too old: the text says which */
+  LASNN_DEVICE_LOST = 7       /**< the GPU failed; destroy the session, and create a new one once the device is back */
 } lasnn_status;
 
 /** Instruction set of the kernels. LASNN_ISA_AUTO takes the best that the CPU has; the environment variable

@@ -29,7 +29,7 @@ std::vector<uint8_t> unpacked(const cuda::Buffer &b, const std::vector<uint8_t> 
 }
 
 void compare(uint64_t seed, cuda::Choice choice) {
-  const x86::Plan plan = randomPlan(seed);
+  const plan::Network plan = randomPlan(seed);
   const uint32_t batch = 1 + uint32_t(seed % 3);
   std::string error;
   const cuda::Program program = cuda::makeProgram(plan, choice, error);
@@ -73,7 +73,7 @@ void compareAll(cuda::Choice choice) {
 
 /// Step after step, with the membranes in memory between the steps.
 void compareSteps(uint64_t seed, cuda::Choice choice) {
-  x86::Plan plan = randomPlan(seed);
+  plan::Network plan = randomPlan(seed);
   const uint32_t batch = 2, T = plan.timesteps;
   std::vector<std::vector<uint8_t>> inputs;
   std::vector<ReferenceResult> expected;

@@ -1,8 +1,8 @@
-#include "backends/x86/plan_network.h"
+#include "backends/plan/plan_network.h"
 
 #include <fmt/format.h>
 
-namespace lasnn::x86 {
+namespace lasnn::plan {
 
 static const char *kindName(LayerKind kind) {
   switch (kind) {
@@ -14,7 +14,7 @@ static const char *kindName(LayerKind kind) {
   return "?";
 }
 
-std::string printPlan(const Plan &plan) {
+std::string printPlan(const Network &plan) {
   std::string text = fmt::format("network {}  T={}  encoding {}\n", plan.name, plan.timesteps,
                                  plan.encoding == Encoding::Direct ? "direct" : "events");
   for (const Buffer &b : plan.buffers)
@@ -36,4 +36,4 @@ std::string printPlan(const Plan &plan) {
   return text;
 }
 
-} // namespace lasnn::x86
+} // namespace lasnn::plan

@@ -1,5 +1,5 @@
-// The x86 backend's plan: an integer network as plain data, between the IR walk (plan_network.cpp) and the
-// `.lasnn` writer (write_lasnn.cpp). No MLIR type appears here, so the writer and the runtime's tests need none.
+// An integer network as plain data: what every backend plans from, made by the IR walk (plan_network.cpp). No MLIR type appears here, so
+// writers, kernels and the runtime's tests need none.
 //
 // Semantics of every field: ir/spec.md. Buffers hold spike counts (or the analog image) per pixel and step; layers
 // read buffers and write exactly one.
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace lasnn::x86 {
+namespace lasnn::plan {
 
 enum class Encoding : uint8_t { Direct, Events };
 enum class Reset : uint8_t { Zero, Subtract, None, Value };
@@ -69,7 +69,7 @@ struct Layer {
   bool poolsCurrents() const { return current_height > 0; }
 };
 
-struct Plan {
+struct Network {
   std::string name;
   uint32_t timesteps = 1;
   Encoding encoding = Encoding::Direct;
@@ -80,16 +80,4 @@ struct Plan {
   float output_scale = 1.0f;
 };
 
-/// What a `.lasnn` says of where it came from.
-struct Provenance {
-  std::string tool, options, source_name;
-  std::string source_sha256;
-  std::string calibration;
-};
-
-/// The bytes of a `.lasnn`: header, FlatBuffer with provenance, the integer network as MLIR bytecode (`ir`), and the
-/// x86 plan with packed weights. Same input, same bytes. Empty with `error` set when the plan breaks a limit of the format.
-std::vector<uint8_t> writeLasnn(const Plan &plan, const Provenance &provenance, const std::vector<uint8_t> &ir,
-                                std::string &error);
-
-} // namespace lasnn::x86
+} // namespace lasnn::plan

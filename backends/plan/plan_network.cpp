@@ -1,21 +1,24 @@
-#include "backends/x86/plan_network.h"
+#include "backends/plan/plan_network.h"
 
 #include "llvm/ADT/DenseMap.h"
 
 using namespace mlir;
 using namespace lasnn::snn;
 
-namespace lasnn::x86 {
+namespace lasnn::plan {
 namespace {
 
 struct Planner {
+  Planner(NetworkOp network, llvm::StringRef backend) : network(network), backend(backend) {}
+
   NetworkOp network;
-  Plan plan;
+  llvm::StringRef backend;
+  Network plan;
   llvm::DenseMap<Value, uint32_t> buffers; ///< network-level values (spikes, or the analog image) to buffer index
   bool failed = false;
 
   void refuse(Operation *op, const llvm::Twine &what, const llvm::Twine &fix) {
-    op->emitError() << "backend x86: " << what << "; " << fix;
+    op->emitError() << "backend " << backend << ": " << what << "; " << fix;
     failed = true;
   }
 
@@ -221,12 +224,11 @@ struct Planner {
 
 } // namespace
 
-llvm::FailureOr<Plan> planNetwork(NetworkOp network) {
-  Planner planner;
-  planner.network = network;
+llvm::FailureOr<Network> planNetwork(NetworkOp network, llvm::StringRef backend) {
+  Planner planner(network, backend);
   planner.run();
   if (planner.failed) return failure();
   return std::move(planner.plan);
 }
 
-} // namespace lasnn::x86
+} // namespace lasnn::plan
