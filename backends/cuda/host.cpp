@@ -55,12 +55,16 @@ void runLaunches(const Program &program, const std::vector<uint8_t> &samples, ui
     }
     uint64_t counts[2] = {0, 0};
     p.counts = counts, p.batch = batch, p.load_state = load;
-    emulate(uint32_t(launch.grid().blocks(batch)), threadsPerBlock, [&] { kernelOf(launch, p); });
+    runKernelOnHost(launch, p);
     result.spikes.push_back(counts[0]), result.clips.push_back(counts[1]);
   }
 }
 
 } // namespace
+
+void runKernelOnHost(const Launch &launch, const Pointers &p) {
+  emulate(uint32_t(launch.grid().blocks(p.batch)), threadsPerBlock, [&] { kernelOf(launch, p); });
+}
 
 HostResult runOnHost(const Program &program, const std::vector<uint8_t> &samples, uint32_t batch) {
   HostResult result;

@@ -14,6 +14,9 @@ struct HostResult {
 /// samples: batch times sample_bytes.
 HostResult runOnHost(const Program &program, const std::vector<uint8_t> &samples, uint32_t batch);
 
+/// One launch alone, over p.batch samples.
+void runKernelOnHost(const Launch &launch, const Pointers &p);
+
 /// The same a piece at a time: every run() goes on from the membranes and read-outs of the one before. A program of one time-step then streams.
 class HostStream {
 public:
