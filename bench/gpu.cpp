@@ -3,6 +3,7 @@
 #include "backends/cuda/nvrtc.h"
 #include "backends/cuda/source.h"
 #include "backends/cuda/write_lasnn.h"
+#include "tests/runtime/cuda/emulated_code.h"
 
 #include <dlfcn.h>
 
@@ -12,9 +13,8 @@
 namespace lasnn::bench {
 namespace {
 
-/// cubins of one program; NVRTC holds no lock for the whole of a compilation, so that two programs compile side by side.
 std::vector<uint8_t> codeOf(const Gpu &gpu, const cuda::Program &program, std::string &error) {
-  return cuda::compileCuda(cuda::sourceOf(program), gpu.architecture, error).bytes;
+  return gpu.emulated ? test::emulatedCode(program, gpu.architecture) : cuda::compileCuda(cuda::sourceOf(program), gpu.architecture, error).bytes;
 }
 
 std::string dotted(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
@@ -41,7 +41,7 @@ std::optional<Gpu> findGpu(std::string &why) {
     why = "the CUDA driver has no device";
     return {};
   }
-  Gpu gpu = {text, "sm_" + std::to_string(major) + std::to_string(minor) + (major == 9 ? "a" : ""), dotted(driver), false};
+  Gpu gpu = {text, "sm_" + std::to_string(major) + std::to_string(minor) + (major == 9 ? "a" : ""), dotted(driver), dlsym(library, "lasnn_emulated_configure") != nullptr};
   return gpu;
 }
 

@@ -176,9 +176,18 @@ def artefacts(context, seconds):
     return runs
 
 
+def has_torch(python):
+    return shutil.which(python) and subprocess.run([python, "-c", "import torch"], capture_output=True).returncode == 0
+
+
 def measurement(name):
     def run(context, seconds):
-        lines = context.json(name, cuda.command(name, context.bin, sys.executable, context.toy), seconds)
+        python = sys.executable
+        if context.toy and cuda.MEASUREMENTS[name].program.endswith(".py"):
+            python = next(filter(has_torch, (sys.executable, results.ROOT / "out/bench/venv/bin/python3", "/usr/bin/python3")), None)
+            if not python:
+                raise Skipped("no Python with PyTorch is at hand")
+        lines = context.json(name, cuda.command(name, context.bin, python, context.toy), seconds)
         if not lines:
             raise Failed("it printed no JSON")
         return {"lines": lines}
@@ -193,13 +202,13 @@ def trainer_tests(context, seconds):
 
 
 def queue():
-    """(name, words, what it is to reach) of every job of the page: a job is a "## name" whose indented lines begin with lasnn-distill; $TRAIN is the
+    """(name, words, what it is to reach) of every job of the page: a job is a "### name" whose indented lines begin with lasnn-distill; $TRAIN is the
     first indented line."""
     text = QUEUE.read_text()
     shared = re.search(r"^    (--device.*)$", text, re.M)
     if not shared:
         raise Failed(f"{QUEUE}: the options that all jobs share are not found")
-    for section in re.split(r"^## ", text, flags=re.M)[1:]:
+    for section in re.split(r"^### ", text, flags=re.M)[1:]:
         name, _, body = section.partition("\n")
         for command in re.findall(r"^    lasnn-distill (.*)$", body, re.M):
             yield name.strip(), command.replace("$TRAIN", shared.group(1)), " ".join(body.partition("\n\n")[0].split())
