@@ -1,7 +1,7 @@
 // Times of a network of random weights on the GPU, by CUDA events: each launch, the whole run as one graph, and runs with their copies.
 //
-//   bench_cuda [--net=resnet18|layer] [--width=64] [--size=32] [--channels=64] [--out=64] [--stride=1] [--timesteps=4] [--batch=512,...]
-//              [--form=auto,event,dense] [--rate=10] [--repeats=50] [--seconds=3]
+//   bench_cuda [--net=resnet18|layer] [--width=64] [--size=32] [--stem-stride=1] [--channels=64] [--out=64] [--stride=1] [--timesteps=4]
+//              [--batch=512,...] [--form=auto,event,dense] [--rate=10] [--repeats=50] [--seconds=3]
 //   bench_cuda ... --write=PREFIX   writes PREFIX.x86.lasnn and PREFIX.FORM.lasnn instead
 //   bench_cuda --device             says what GPU there is
 //
@@ -175,11 +175,11 @@ void writeAll(const plan::Network &plan, const bench::Gpu &gpu, const std::vecto
 
 int main(int argc, char **argv) {
   bench::Flags flags(argc, argv,
-                     "usage: bench_cuda [--net=resnet18|layer] [--width=N] [--size=N] [--channels=N] [--out=N] [--stride=N] [--timesteps=N] [--batch=N,...]\n"
+                     "usage: bench_cuda [--net=resnet18|layer] [--width=N] [--size=N] [--stem-stride=N] [--channels=N] [--out=N] [--stride=N] [--timesteps=N] [--batch=N,...]\n"
                      "                  [--form=auto,event,dense] [--rate=PERCENT] [--repeats=N] [--seconds=N] [--write=PREFIX] | --device");
   const bool ask = flags.flag("device");
   const std::string net = flags.text("net", "resnet18"), prefix = flags.text("write", "");
-  const auto width = uint32_t(flags.number("width", 64)), size = uint32_t(flags.number("size", 32)), channels = uint32_t(flags.number("channels", 64)),
+  const auto width = uint32_t(flags.number("width", 64)), size = uint32_t(flags.number("size", 32)), stem_stride = uint32_t(flags.number("stem-stride", 1)), channels = uint32_t(flags.number("channels", 64)),
              out = uint32_t(flags.number("out", 64)), stride = uint32_t(flags.number("stride", 1)), timesteps = uint32_t(flags.number("timesteps", 4)),
              repeats = uint32_t(flags.number("repeats", 50));
   const std::vector<size_t> batches = flags.numbers("batch", "512");
@@ -187,7 +187,7 @@ int main(int argc, char **argv) {
   const double rate = double(flags.number("rate", 10)) / 100;
   const auto seconds = double(flags.number("seconds", 3));
   flags.end();
-  for (size_t value : {size_t(width), size_t(size), size_t(channels), size_t(out), size_t(stride), size_t(timesteps), size_t(repeats), *std::min_element(batches.begin(), batches.end())})
+  for (size_t value : {size_t(width), size_t(size), size_t(stem_stride), size_t(channels), size_t(out), size_t(stride), size_t(timesteps), size_t(repeats), *std::min_element(batches.begin(), batches.end())})
     if (value == 0)
       flags.usage();
   for (const std::string &form : forms)
@@ -202,7 +202,7 @@ int main(int argc, char **argv) {
     printf("{\"device\": \"%s\", \"architecture\": \"%s\", \"driver\": \"%s\"}\n", gpu->name.c_str(), gpu->architecture.c_str(), gpu->driver.c_str());
     return 0;
   }
-  plan::Network plan = net == "layer" ? bench::oneLayer(channels, size, out, stride, timesteps, 1) : bench::resnet18({width, size, 10}, timesteps, 1);
+  plan::Network plan = net == "layer" ? bench::oneLayer(channels, size, out, stride, timesteps, 1) : bench::resnet18({width, size, 10, stem_stride}, timesteps, 1);
   const std::vector<double> rates = bench::calibrate(plan, rate, 1);
   const double reached = std::accumulate(rates.begin(), rates.end(), 0.0) / double(rates.size());
   if (!prefix.empty()) {

@@ -158,7 +158,8 @@ plan::Network resnet18(const ResNet18 &shape, uint32_t timesteps, uint32_t seed)
   uint32_t size = shape.size, width = shape.width;
   uint32_t at = b.input(plan::Encoding::Direct, 3, size);
   b.plan_.name = "resnet18";
-  at = b.neurons("conv1", {b.convolution(at, width, 3, 1)}, width, size);
+  size = (size + shape.stem_stride - 1) / shape.stem_stride;
+  at = b.neurons("conv1", {b.convolution(at, width, 3, shape.stem_stride)}, width, size);
   for (uint32_t stage = 0; stage < 4; ++stage, width *= 2)
     for (uint32_t block = 0; block < 2; ++block) {
       const bool down = stage > 0 && block == 0;

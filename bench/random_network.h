@@ -10,7 +10,7 @@
 namespace lasnn::bench {
 
 struct ResNet18 {
-  uint32_t width = 64, size = 32, classes = 10;
+  uint32_t width = 64, size = 32, classes = 10, stem_stride = 1;
 };
 
 /// He et al. 2016 with the CIFAR stem, as the trainer exports it: direct encoding, a block's currents added before its second neuron, an identity

@@ -25,7 +25,7 @@ std::vector<double> ratesOf(const plan::Network &network, double rate, uint32_t 
 
 TEST(BenchNetwork, LayersSpikeAtTheRateAskedFor) {
   for (const double rate : {0.05, 0.2})
-    for (plan::Network network : {bench::resnet18({16, 16, 10}, 4, 3), bench::oneLayer(24, 9, 40, 2, 3, 3)}) {
+    for (plan::Network network : {bench::resnet18({16, 16, 10}, 4, 3), bench::resnet18({8, 32, 5, 4}, 2, 3), bench::oneLayer(24, 9, 40, 2, 3, 3)}) {
       const std::vector<double> found = bench::calibrate(network, rate, 5);
       EXPECT_EQ(found, ratesOf(network, rate, 5)) << network.name; // its own forward pass equals the runtime
       for (size_t i = 0; i < found.size(); ++i) {

@@ -31,7 +31,7 @@ class Measurement:
 
 def resnet18(form, batches, rate):
     def words(toy):
-        shape = ["--width=4", "--size=8", "--repeats=1", "--seconds=0"] if toy else ["--width=64", "--size=32", "--repeats=50", "--seconds=3"]
+        shape = ["--width=4", "--size=4", "--repeats=1", "--seconds=0"] if toy else ["--width=64", "--size=32", "--repeats=50", "--seconds=3"]
         batch = ",".join(str(min(b, 2) if toy else b) for b in batches[:2 if toy else None])
         return [*shape, f"--timesteps={T}", f"--form={form}", f"--batch={batch}", f"--rate={rate}"]
     return words
