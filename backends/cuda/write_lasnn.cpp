@@ -106,11 +106,11 @@ private:
     std::vector<uint32_t> weights;
     for (const std::vector<uint8_t> &w : l.weights)
       weights.push_back(uint32_t(constants_.add(w.data(), w.size())));
-    const auto kernel = fbb_.CreateString(kernelName(index)), name = fbb_.CreateString(l.name);
+    const auto kernel = fbb_.CreateString(kernelName(index)), name = fbb_.CreateString(l.name), kind = fbb_.CreateString(nameOf(l.kernel));
     const auto inputs = fbb_.CreateVector(l.inputs), weight_vector = fbb_.CreateVector(weights);
     const Grid grid = l.grid();
     const int32_t bias = values(l.bias), threshold = values(l.theta), amount = values(l.amount);
-    return format::CreateCudaLaunch(fbb_, kernel, name, l.encodes(), inputs, l.output, l.shape.out_form == formReadout, weight_vector, bias, threshold, amount, layer,
+    return format::CreateCudaLaunch(fbb_, kernel, name, kind, l.encodes(), inputs, l.output, l.shape.out_form == formReadout, weight_vector, bias, threshold, amount, layer,
                                     grid.rows, grid.rowsAUnit, grid.columns, grid.unitsABlock, threadsPerBlock, sharedBytesOf(l));
   }
 

@@ -11,7 +11,7 @@ namespace {
 constexpr uint32_t kMaxChannels = 1u << 16, kMaxExtent = 1u << 14, kMaxSteps = 65535, kMaxItems = 4096, kMaxConstants = 1u << 16;
 constexpr uint64_t kMaxElements = 1u << 28, kMaxOutputs = 1u << 24, kMaxArena = uint64_t(1) << 40, kMaxRows = uint64_t(1) << 32, kMaxColumns = 1u << 24;
 constexpr uint64_t kMaxThreads = UINT32_MAX, kMaxBlocks = INT32_MAX; // of a launch; kernels count threads in 32 bits
-constexpr uint32_t kMaxShared = 1u << 20, kMaxName = 255, kAlign = 256;
+constexpr uint32_t kMaxShared = 1u << 20, kMaxUnit = 1u << 12, kMaxName = 255, kAlign = 256;
 
 template <class T> uint32_t sizeOf(const flatbuffers::Vector<T> *v) { return v ? v->size() : 0; }
 bool inRange(uint64_t value, uint64_t low, uint64_t high) { return low <= value && value <= high; }
@@ -159,7 +159,7 @@ private:
   }
 
   bool verifyLaunch(const CudaSequence &s, const CudaLaunch &l, uint32_t at, Lives &lives) {
-    if (!isName(l.name()) || !isName(l.kernel())) return fail("launch %u has no name of 1..%u characters for itself or its kernel", at, kMaxName);
+    if (!isName(l.name()) || !isName(l.kernel()) || !isName(l.kind())) return fail("launch %u has no name, kernel or kind of 1..%u characters", at, kMaxName);
     const uint32_t buffers = s.buffers()->size(), inputs = sizeOf(l.inputs()), weights = sizeOf(l.weights());
     if (l.reads_sample() ? inputs != 0 : !inRange(inputs, 1, cuda::maxInputs)) return failIn(l, "%u inputs, allowed 1..%u, of an encoder 0", inputs, cuda::maxInputs);
     if (weights > cuda::maxInputs) return failIn(l, "%u weights, allowed %u", weights, cuda::maxInputs);
@@ -183,7 +183,7 @@ private:
   }
 
   bool verifyGrid(const CudaLaunch &l) {
-    if (!inRange(l.rows(), 1, kMaxRows) || !inRange(l.columns(), 1, kMaxColumns) || l.rows_a_unit() == 0 || l.units_a_block() == 0)
+    if (!inRange(l.rows(), 1, kMaxRows) || !inRange(l.columns(), 1, kMaxColumns) || !inRange(l.rows_a_unit(), 1, kMaxUnit) || !inRange(l.units_a_block(), 1, kMaxUnit))
       return failIn(l, "a grid of %llu rows by %u, %llu columns by %u", (unsigned long long)l.rows(), l.rows_a_unit(), (unsigned long long)l.columns(), l.units_a_block());
     if (!inRange(l.threads(), 32, 1024) || l.threads() % 32 != 0) return failIn(l, "%u threads a block, allowed whole warps up to 1024", l.threads());
     const uint64_t blocks = over(over(l.rows(), l.rows_a_unit()) * l.columns(), l.units_a_block());
