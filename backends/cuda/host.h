@@ -5,6 +5,9 @@
 
 namespace lasnn::cuda {
 
+/// One launch for p.batch samples. Weights are aligned to 16 bytes, as a device's memory is.
+void runKernelOnHost(const Launch &launch, const Pointers &p);
+
 struct HostResult {
   std::vector<int32_t> outputs;              ///< [batch][output_count]
   std::vector<std::vector<uint8_t>> buffers; ///< as they lie in device memory; unwritten ones empty
@@ -13,9 +16,6 @@ struct HostResult {
 
 /// samples: batch times sample_bytes.
 HostResult runOnHost(const Program &program, const std::vector<uint8_t> &samples, uint32_t batch);
-
-/// One launch alone, over p.batch samples.
-void runKernelOnHost(const Launch &launch, const Pointers &p);
 
 /// The same a piece at a time: every run() goes on from the membranes and read-outs of the one before. A program of one time-step then streams.
 class HostStream {
