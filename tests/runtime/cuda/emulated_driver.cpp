@@ -23,7 +23,7 @@ using Work = std::vector<std::function<void()>>;
 using Result = int;
 
 constexpr Result success = 0, invalidValue = 1, outOfMemory = 2, noDevice = 100, invalidDevice = 101, invalidContext = 201, noBinary = 209, invalidPtx = 218,
-                 invalidImage = 200, notFound = 500, captureUnmatched = 903;
+                 invalidImage = 200, notFound = 500, notReady = 600, captureUnmatched = 903;
 
 struct Module {
   test::EmulatedCode code;
@@ -35,9 +35,12 @@ struct Stream {
   Work queue, captured;
   bool capturing = false;
 };
-struct Event {
-  bool recorded = false, done = false;
+struct Mark {
+  bool done = false;
   float at_ms = 0;
+};
+struct Event {
+  std::shared_ptr<Mark> mark; ///< of the last record; it outlives the event where its stream has not come that far
   Stream *stream = nullptr;
 };
 struct Executable {
@@ -539,17 +542,18 @@ Result cuEventDestroy_v2(void *event) {
 Result cuEventRecord(void *handle, void *stream) {
   BEGIN(cuEventRecord)
   auto *event = known<Event>(driver().events, handle, "event");
-  event->recorded = true, event->done = false, event->stream = known<Stream>(driver().streams, stream, "stream");
-  enqueue(stream, [event] { event->done = true, event->at_ms = driver().clock_ms; });
+  event->stream = known<Stream>(driver().streams, stream, "stream");
+  const auto mark = event->mark = std::make_shared<Mark>();
+  enqueue(stream, [mark] { mark->done = true, mark->at_ms = driver().clock_ms; });
   return success;
 }
 Result cuEventSynchronize(void *handle) {
   BEGIN(cuEventSynchronize)
   auto *event = known<Event>(driver().events, handle, "event");
-  if (!event->recorded)
+  if (!event->mark)
     return success;
   Stream &stream = *event->stream;
-  while (!event->done && !stream.queue.empty()) { // no further than the event
+  while (!event->mark->done && !stream.queue.empty()) { // no further than the event
     const auto work = std::move(stream.queue.front());
     stream.queue.erase(stream.queue.begin());
     work();
@@ -559,9 +563,9 @@ Result cuEventSynchronize(void *handle) {
 Result cuEventElapsedTime(float *ms, void *begin, void *end) {
   BEGIN(cuEventElapsedTime)
   const auto *from = known<Event>(driver().events, begin, "event"), *to = known<Event>(driver().events, end, "event");
-  if (!from->done || !to->done)
-    return 600;
-  *ms = to->at_ms - from->at_ms;
+  if (!from->mark || !to->mark || !from->mark->done || !to->mark->done)
+    return notReady;
+  *ms = to->mark->at_ms - from->mark->at_ms;
   return success;
 }
 }
