@@ -71,7 +71,9 @@ TEST_F(CudaFailure, CodeForTheGpuIsChosenOrMissing) {
   file.architectures = {"compute_70", "sm_80", "sm_90", "sm_90a", "sm_86", "compute_80", "compute_90a"};
   const AlignedBytes all(cudaFileOf(plan, file));
   EmulatedSetup setup;
-  for (const auto &[capability, code] : {std::pair(90, "sm_90a"), {80, "sm_80"}, {86, "sm_86"}, {89, "sm_86"}, {75, "compute_70"}, {70, "compute_70"}, {100, "compute_80"}, {121, "compute_80"}}) {
+  const std::pair<int, const char *> chosen[] = {{90, "sm_90a"},     {80, "sm_80"},      {86, "sm_86"},       {89, "sm_86"},
+                                                 {75, "compute_70"}, {70, "compute_70"}, {100, "compute_80"}, {121, "compute_80"}};
+  for (const auto &[capability, code] : chosen) {
     setup.capability = capability;
     configure(setup);
     const SessionPtr session = createCuda(all, cudaOptions(2));
