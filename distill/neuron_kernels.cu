@@ -3,10 +3,10 @@
 //
 // Speed is memory: a pass should take what a copy of its bytes takes. So a thread reads and writes 16 bytes at a time (8 where T is
 // long), a warp whole lines, and every value once: forward x -> spikes; backward x, spikes' gradient -> current's gradient, with u
-// computed again and kept in registers. Registers are spent on that: with 16 bytes of both tensors for each of T steps in flight, a
-// multiprocessor of 65536 registers has well over the 32 KiB under way that hide the latency of memory (3.35 TB/s times 0.6 us over 132
-// multiprocessors are 15 KiB) from two blocks on. What does not fit - learned decays and thresholds, cuba, clif, long T, odd
-// shapes - takes a thread a neuron.
+// computed again and kept in registers. Registers are spent on that rather than on many warps: T = 4 takes 152 a thread at most without
+// a second current, so three blocks of 128 threads have 16 bytes of two tensors and four steps each under way, 48 KiB on a multiprocessor;
+// hiding the latency of memory takes about 15 (H100: 3.35 TB/s times 0.6 us over 132 multiprocessors). What does not fit - learned
+// decays and thresholds, cuba, clif, long T, odd shapes - takes a thread a neuron.
 #include "distill/neuron_kernels.h"
 #include "distill/kernel_tools.h"
 #include "distill/neuron_grid.h"

@@ -143,6 +143,55 @@ TEST(Fused, DoesNotDependOnThreads) {
   expectClose(two, one, 1e-5); // torch's own statistics are added in shares
 }
 
+TEST(Fused, OnAGpuAsOnACpu) {
+#ifdef LASNN_DISTILL_CUDA
+  const bool gpu = torch::cuda::is_available();
+#else
+  const bool gpu = false;
+#endif
+  if (!gpu)
+    GTEST_SKIP() << "no GPU, or a build without CUDA kernels";
+  torch::manual_seed(9);
+  for (const char *kind : {"lif", "cuba", "clif"})
+    for (int64_t steps : {2, 4, 7, 16, 20})
+      for (auto type : {torch::kFloat32, torch::kBFloat16})
+        for (bool last : {false, true})
+          for (bool added : {false, true})
+            for (bool normalised : {false, true})
+              for (bool learned : {false, true}) {
+                SCOPED_TRACE(testing::Message() << kind << " T " << steps << " type " << type << " last " << last << " added " << added << " normalised "
+                                                << normalised << " learned " << learned);
+                NeuronOptions o;
+                o.kind = kind, o.alpha = 0.4;
+                const torch::Tensor values = torch::randn({6 * steps, 16, 8, 8}).to(type), more = torch::randn_like(values), weight = torch::randn_like(values);
+                auto one = [&](torch::Device device) {
+                  const auto format = last ? torch::MemoryFormat::ChannelsLast : torch::MemoryFormat::Contiguous;
+                  auto leaf = [&](const torch::Tensor &t, bool wants) { return t.to(device).clone().set_requires_grad(wants); };
+                  const torch::Tensor x = values.to(device).contiguous(format).clone(format).set_requires_grad(true);
+                  const torch::Tensor r = added ? more.to(device).contiguous(format).clone(format).set_requires_grad(true) : torch::Tensor();
+                  const NeuronParameters p{leaf(torch::tensor(0.6f), learned), leaf(torch::tensor(0.4f), learned), leaf(torch::tensor(0.8f), learned)};
+                  const torch::Tensor gamma = leaf(torch::linspace(0.5, 1.5, 16), true), shift = leaf(torch::linspace(0, 0.5, 16), true);
+                  const torch::Tensor mean = torch::zeros({16}, device), variance = torch::ones({16}, device);
+                  // Running statistics of 0 and 1: what the batch's are summed to differs by rounding from device to device, and spikes with it.
+                  const torch::Tensor s = normalised ? normalisedSpikeSteps(x, steps, {gamma, shift, mean, variance, false, 0.1, 0}, r, p, steps, o)
+                                                     : spikeSteps(x, steps, p, steps, o);
+                  s.backward(weight.to(device).contiguous(format));
+                  std::vector<torch::Tensor> out = {s.detach(), x.grad()};
+                  for (const torch::Tensor &t : {gamma, shift, r, p.beta, p.threshold})
+                    if (t.defined() && t.grad().defined())
+                      out.push_back(t.grad());
+                  for (torch::Tensor &t : out)
+                    t = t.to(torch::kCPU).to(torch::kFloat32);
+                  return out;
+                };
+                const auto a = one(torch::kCUDA), b = one(torch::kCPU);
+                ASSERT_EQ(a.size(), b.size());
+                EXPECT_TRUE(torch::equal(a[0], b[0])) << "spikes";
+                for (size_t k = 1; k < a.size(); ++k)
+                  EXPECT_LE((a[k] - b[k]).abs().max().item<double>(), 1e-4 * (1 + b[k].abs().max().item<double>())) << k;
+              }
+}
+
 /// Deep, of one size: what every layer keeps outweighs what one needs while it works.
 Arch deep(int layers) {
   nlohmann::json nodes = nlohmann::json::array();
@@ -271,14 +320,14 @@ std::pair<int64_t, int64_t> memoryOf(bool fused, bool bits) {
 
 TEST(Fused, MemoryIsWhatThePageSays) {
   // A layer over T steps, float32: normalisation's input, its output (the neuron's current) and the spikes, 4 + 4 + 4 bytes a neuron and step.
-  // Fused: 4 + 4. With bits: 4 + 1/8. The first layer's input is an image, and its first two tensors are a step's only.
+  // Fused: 4 + 4. With bits: 4 + 1/8. The first layer's input is an image, and its first two tensors are of one step of eight.
   const double tensor = 8 * 4 * 8 * 32 * 32 * 4.0, layers = 12;
   const auto [plainPeak, plainKept] = memoryOf(false, false);
   const auto [fusedPeak, fusedKept] = memoryOf(true, false);
   const auto [bitsPeak, bitsKept] = memoryOf(true, true);
-  EXPECT_NEAR(double(plainKept) / tensor, 3 * layers - 2 + 2 / 8.0, 0.8);
-  EXPECT_NEAR(double(fusedKept) / tensor, 2 * layers - 1 + 1 / 8.0, 0.8);
-  EXPECT_NEAR(double(bitsKept) / tensor, layers - 1 + 1 / 8.0 + layers / 32 + 1, 0.8); // and the last layer's spikes, which a mean over positions reads
+  EXPECT_NEAR(double(plainKept) / tensor, 3 * layers - 2 + 2 / 8.0, 0.1);
+  EXPECT_NEAR(double(fusedKept) / tensor, 2 * layers - 1 + 1 / 8.0, 0.1);
+  EXPECT_NEAR(double(bitsKept) / tensor, layers - 1 + 1 / 8.0 + layers / 32, 0.1);
   EXPECT_LT(double(fusedPeak), 0.75 * double(plainPeak)) << fusedPeak << " of " << plainPeak;
   EXPECT_LT(double(bitsPeak), 0.5 * double(plainPeak)) << bitsPeak << " of " << plainPeak;
 }
