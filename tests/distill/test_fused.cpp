@@ -328,6 +328,8 @@ TEST(Fused, MemoryIsWhatThePageSays) {
   EXPECT_NEAR(double(plainKept) / tensor, 3 * layers - 2 + 2 / 8.0, 0.1);
   EXPECT_NEAR(double(fusedKept) / tensor, 2 * layers - 1 + 1 / 8.0, 0.1);
   EXPECT_NEAR(double(bitsKept) / tensor, layers - 1 + 1 / 8.0 + layers / 32, 0.1);
+  RecordProperty("plain_peak_bytes", std::to_string(plainPeak)), RecordProperty("fused_peak_bytes", std::to_string(fusedPeak));
+  RecordProperty("bits_peak_bytes", std::to_string(bitsPeak));
   EXPECT_LT(double(fusedPeak), 0.75 * double(plainPeak)) << fusedPeak << " of " << plainPeak;
   EXPECT_LT(double(bitsPeak), 0.5 * double(plainPeak)) << bitsPeak << " of " << plainPeak;
 }
