@@ -45,17 +45,19 @@ std::optional<Gpu> findGpu(std::string &why) {
   return gpu;
 }
 
-cuda::Program programOf(const plan::Network &plan, cuda::Choice choice) {
-  std::string error;
-  return cuda::makeProgram(plan, choice, error);
+cuda::Options optionsFor(const Gpu &gpu, const std::string &form, uint32_t batch, double rate) {
+  cuda::Options options;
+  options.architecture = gpu.architecture, options.batch = batch, options.rate = rate;
+  options.prefer = form == "auto" ? "" : form;
+  return options;
 }
 
-std::vector<uint8_t> compileFor(const Gpu &gpu, const plan::Network &plan, cuda::Choice choice, bool stream, std::string &error) {
-  const cuda::Program whole = cuda::makeProgram(plan, choice, error);
+std::vector<uint8_t> compileFor(const Gpu &gpu, const plan::Network &plan, const cuda::Options &options, bool stream, std::string &error) {
+  const cuda::Program whole = cuda::makeProgram(plan, options, error);
   plan::Network single = plan;
   single.timesteps = 1;
   std::string step_error;
-  const cuda::Program step = stream ? cuda::makeProgram(single, choice, step_error) : cuda::Program();
+  const cuda::Program step = stream ? cuda::makeProgram(single, options, step_error) : cuda::Program();
   cuda::Code code = {gpu.architecture, {}, {}};
   if (error.empty() && step_error.empty()) {
     std::future<std::vector<uint8_t>> beside = std::async(std::launch::async, [&] { return stream ? codeOf(gpu, step, step_error) : std::vector<uint8_t>(); });

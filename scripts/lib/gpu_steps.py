@@ -112,15 +112,15 @@ def device_test(context, name, seconds, prefix=(), filter="*", **environment):
 
 def random_networks(context, seconds):
     if context.toy:
-        return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="2")
-    return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="100000", LASNN_TEST_SECONDS=str(int(max(20, min(30, seconds / 8)))))
+        return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="1")
+    return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="100000", LASNN_TEST_SECONDS=str(int(max(15, min(30, seconds / 12)))))
 
 
 def sanitized(tool):
     def run(context, seconds):
         name = f"sanitizer-{tool}"
         if context.toy:  # the command without the tool, on one network
-            return device_test(context, name, seconds, filter="*ChosenForms*", LASNN_TEST_COUNT="1")
+            return device_test(context, name, seconds, filter="*ChosenForLarge*", LASNN_TEST_COUNT="1")
         program = shutil.which("compute-sanitizer") or shutil.which("/usr/local/cuda/bin/compute-sanitizer")
         if not program:
             raise Skipped("compute-sanitizer is not found")
@@ -156,7 +156,7 @@ def random_resnet(context, seconds):
     """A ResNet-18 of random weights over the whole test set, in every form, beside this machine's CPU."""
     prefix, (data, real) = context.work / "resnet18", cifar(context)
     shape = ["--width=4", "--size=32", "--stem-stride=16"] if context.toy else ["--width=64", "--size=32"]
-    forms = ("auto", "event", "dense")
+    forms = cuda.FORMS
     context.call("resnet18", [context.bin / "bench_cuda", *shape, f"--form={','.join(forms)}", "--rate=10", f"--write={prefix}"], seconds)
     expected = sweep(context, "resnet18", f"{prefix}.x86.lasnn", data, "x86", seconds)
     return equal_digests(expected, {form: sweep(context, "resnet18", f"{prefix}.{form}.lasnn", data, "cuda", seconds) for form in forms}) | {"real_images": real}
