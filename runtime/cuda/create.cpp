@@ -155,7 +155,7 @@ void lasnn_cuda_destroy(lasnn_cuda_session *s) {
     const Driver &driver = s->device->driver;
     {
       const Current current(*s->device);
-      if (s->stream != nullptr && !s->lost) driver.streamWait(s->stream);
+      if (s->stream != nullptr) driver.streamWait(s->stream);
       for (const Graph &graph : s->graphs)
         if (graph.executable != nullptr) driver.executableDestroy(graph.executable);
       for (const Slot &slot : s->slots) {

@@ -38,7 +38,7 @@ lasnn_status loadDriver(const char *path, Driver &driver, ErrorText &error) {
   LASNN_CUDA_DRIVER_FUNCTIONS(LASNN_CUDA_FIND)
 #undef LASNN_CUDA_FIND
   if (driver.driverVersion != nullptr && driver.driverVersion(&driver.version) != 0) driver.version = 0;
-  if (missing != nullptr || (driver.version != 0 && driver.version < kOldestDriver)) {
+  if (missing != nullptr || driver.version < kOldestDriver) {
     error.set("the CUDA driver is of CUDA %d.%d%s%s, 11.4 or newer is needed: %s", driver.version / 1000, driver.version % 1000 / 10,
               missing ? " and lacks " : "", missing ? missing : "", kUpdate);
     return LASNN_NO_DEVICE;

@@ -122,7 +122,7 @@ lasnn_status begin(lasnn_cuda_session &s, GraphKind kind, uint32_t index, const 
   if (!stage(s, input, batch, frames, slot.input)) return LASNN_INVALID_ARGUMENT;
   void *executable = nullptr;
   int result = graphFor(s, kind, index, batch, executable);
-  if (result != 0) return failed(s, "recording a forward", result);
+  if (result != 0) return failed(s, "recording a forward", result, true);
   result = s.device->driver.graphLaunch(executable, s.stream);
   if (result != 0) return failed(s, "launching a forward", result);
   result = s.device->driver.eventRecord(slot.done, s.stream);
@@ -178,10 +178,10 @@ int enqueueRun(const lasnn_cuda_session &s, uint32_t slot, uint32_t batch, bool 
   return result;
 }
 
-lasnn_status failed(lasnn_cuda_session &s, const char *doing, int result) {
+lasnn_status failed(lasnn_cuda_session &s, const char *doing, int result, bool before_work) {
   ErrorText(s.error, sizeof s.error).set("%s: %s", doing, ResultText(s.device->driver, result).text);
-  if (result == resultOutOfMemory) return LASNN_OUT_OF_MEMORY;
-  s.lost = true; // whatever else it was: what the GPU has done is not known any more
+  if (before_work && result == resultOutOfMemory) return LASNN_OUT_OF_MEMORY;
+  s.lost = true;
   memcpy(s.lost_error, s.error, sizeof s.error);
   for (Slot &slot : s.slots)
     slot.target = nullptr;

@@ -40,6 +40,7 @@ struct lasnn_cuda_session {
   lasnn::cuda::Graph graphs[lasnn::cuda::kGraphs];
   uint64_t uses;
   uint8_t *spikes;              // a layer of one sample and step, for get_spikes
+  uint64_t counts[2];           // of a layer, for get_layer_stats: here, since a copy that fails may still be under way
   uint32_t stored_batch;        // of the last run or step; 0: there was none
   bool stored_step;             // it was a step
   uint32_t stream_batch;        // of the steps since the last reset; 0: none yet
@@ -55,8 +56,9 @@ template <class... Args> lasnn_status refuse(lasnn_cuda_session *s, const char *
   return LASNN_INVALID_ARGUMENT;
 }
 
-/// What a failing driver call during use means: short memory, which leaves the session as it was, or a lost device.
-lasnn_status failed(lasnn_cuda_session &s, const char *doing, int result);
+/// What a failing driver call during use means: a lost device, since what the GPU has done and what is still to come is not known any more. Unless nothing
+/// had been given to it yet: short memory then leaves the session as it was.
+lasnn_status failed(lasnn_cuda_session &s, const char *doing, int result, bool before_work = false);
 /// LASNN_DEVICE_LOST with its first text again, once that has happened.
 lasnn_status checkAlive(lasnn_cuda_session &s);
 /// Waits for everything submitted and hands out its outputs.

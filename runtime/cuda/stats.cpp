@@ -40,8 +40,10 @@ public:
     int result = record(s_, [&] { return enqueueRun(s_, 0, batch_, true); }, graph_);
     for (uint32_t i = 0; i <= sequence_.launch_count && result == 0; ++i)
       result = driver_.eventCreate(&events_[i], 0);
-    return result == 0 ? run() : result;
+    return result;
   }
+
+  int run() { return driver_.graphLaunch(graph_, s_.stream); }
 
   int graph(float &us) {
     for (uint32_t i = 0; i < repeats_; ++i) {
@@ -83,7 +85,6 @@ public:
   }
 
 private:
-  int run() { return driver_.graphLaunch(graph_, s_.stream); }
   int mark(uint32_t event) { return driver_.eventRecord(events_[event], s_.stream); }
 
   lasnn_cuda_session &s_;
@@ -142,13 +143,12 @@ lasnn_status lasnn_cuda_get_layer_stats(lasnn_cuda_session *s, uint32_t layer, l
   const Current current(*s->device);
   status = enter(*s, current);
   if (status != LASNN_OK) return status;
-  uint64_t counts[2] = {0, 0};
   const Driver &driver = s->device->driver;
-  int result = driver.copyOut(counts, s->memory + s->plan.counters + layer * sizeof counts, sizeof counts, s->stream);
+  int result = driver.copyOut(s->counts, s->memory + s->plan.counters + layer * sizeof s->counts, sizeof s->counts, s->stream);
   if (result == 0) result = driver.streamWait(s->stream);
   if (result != 0) return failed(*s, "reading counters", result);
   const Layer &l = p.layers[layer];
-  *stats = {{l.name, l.channels, l.height, l.width}, l.neurons, s->steps, counts[0], 0, counts[1]};
+  *stats = {{l.name, l.channels, l.height, l.width}, l.neurons, s->steps, s->counts[0], 0, s->counts[1]};
   return LASNN_OK;
 }
 
@@ -205,6 +205,8 @@ lasnn_status lasnn_cuda_time(lasnn_cuda_session *s, uint32_t batch, uint32_t rep
   s->stored_batch = s->stream_batch = 0; // buffers and membranes are written over
   Timer timer(*s, batch, repeats);
   int result = timer.prepare();
+  if (result != 0) return failed(*s, "preparing to time", result, true);
+  result = timer.run();
   if (result == 0 && graph_us != nullptr) result = timer.graph(*graph_us);
   if (result == 0 && launch_us != nullptr) result = timer.launches(launch_us);
   if (result == 0) result = s->device->driver.streamWait(s->stream);

@@ -23,7 +23,7 @@ using Work = std::vector<std::function<void()>>;
 using Result = int;
 
 constexpr Result success = 0, invalidValue = 1, outOfMemory = 2, noDevice = 100, invalidDevice = 101, invalidContext = 201, noBinary = 209, invalidPtx = 218,
-                 invalidImage = 200, notFound = 500, captureUnmatched = 903;
+                 invalidImage = 200, notFound = 500, notReady = 600, captureUnmatched = 903;
 
 struct Module {
   test::EmulatedCode code;
@@ -35,9 +35,12 @@ struct Stream {
   Work queue, captured;
   bool capturing = false;
 };
-struct Event {
-  bool recorded = false, done = false;
+struct Mark {
+  bool done = false;
   float at_ms = 0;
+};
+struct Event {
+  std::shared_ptr<Mark> mark; ///< of the last record; it outlives the event where its stream has not come that far
   Stream *stream = nullptr;
 };
 struct Executable {
@@ -87,6 +90,7 @@ struct Call {
     ++d.state.calls;
     if (d.state.calls == d.setup.fail_call || (!d.fail_function.empty() && d.fail_function == function)) {
       result = d.setup.fail_result;
+      std::snprintf(d.state.failed, sizeof d.state.failed, "%s", function);
       if (isSticky(result))
         d.sticky = result;
     } else if (d.sticky != success) {
@@ -170,6 +174,18 @@ void checkPointers(const cuda::Launch &l, const cuda::Pointers &p) {
     mustBeDevice(p.theta, s.out_channels * 4, "thresholds"), mustBeDevice(p.amount, s.out_channels * 4, "reset amounts");
 }
 
+void checkInert(const cuda::Pointers &p) {
+  for (uint32_t i = 0; i < cuda::maxInputs; ++i)
+    for (const void *at : {p.input[i], p.weight[i]})
+      if (at)
+        mustBeDevice(at, 1, "a kernel's input or weights");
+  for (const void *at : {static_cast<const void *>(p.bias), static_cast<const void *>(p.theta), static_cast<const void *>(p.amount), static_cast<const void *>(p.table),
+                         static_cast<const void *>(p.state), static_cast<const void *>(p.counts)})
+    if (at)
+      mustBeDevice(at, 1, "what a kernel reads");
+  mustBeDevice(p.out, 1, "a kernel's output");
+}
+
 template <typename T> void *make(std::set<void *> &all) {
   T *one = new T;
   all.insert(one);
@@ -190,6 +206,7 @@ void lasnn_emulated_configure(const EmulatedSetup *setup) {
   d.setup = *setup;
   d.fail_function = setup->fail_function ? setup->fail_function : "", d.jit_log = setup->jit_log ? setup->jit_log : "";
   d.state.calls = d.state.kernels = 0;
+  d.state.failed[0] = 0;
   d.sticky = success;
 }
 
@@ -277,6 +294,10 @@ Result cuCtxPopCurrent_v2(void **) {
 Result cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *options, void **values) {
   BEGIN(cuModuleLoadDataEx)
   Driver &d = driver();
+  if (d.setup.inert) {
+    *module = make<Module>(d.modules);
+    return success;
+  }
   test::EmulatedCode code;
   if (!test::readEmulatedCode(image, code))
     return invalidImage;
@@ -309,6 +330,11 @@ Result cuModuleUnload(void *module) {
 Result cuModuleGetFunction(void **function, void *handle, const char *name) {
   BEGIN(cuModuleGetFunction)
   auto *module = known<Module>(driver().modules, handle, "module");
+  if (driver().setup.inert) {
+    module->functions.push_back(std::make_unique<Function>(module, nullptr));
+    *function = module->functions.back().get();
+    return success;
+  }
   for (const auto &[kernel, launch] : module->code.kernels)
     if (kernel == name) {
       module->functions.push_back(std::make_unique<Function>(module, &launch));
@@ -484,8 +510,13 @@ Result cuLaunchKernel(void *handle, unsigned grid_x, unsigned grid_y, unsigned g
   BEGIN(cuLaunchKernel)
   const auto *function = static_cast<const Function *>(handle);
   known<Module>(driver().modules, function->first, "module");
-  const cuda::Launch launch = *function->second;
   const cuda::Pointers p = *static_cast<const cuda::Pointers *>(parameters[0]);
+  if (driver().setup.inert) {
+    checkInert(p);
+    ++driver().state.kernels;
+    return grid_x > 0 && grid_x <= INT32_MAX && block_x > 0 && block_x <= 1024 ? success : invalidValue;
+  }
+  const cuda::Launch launch = *function->second;
   if (grid_x != launch.grid().blocks(p.batch) || grid_y != 1 || grid_z != 1 || block_x != cuda::threadsPerBlock || block_y != 1 || block_z != 1)
     misuse("a launch of " + std::to_string(grid_x) + " blocks of " + std::to_string(block_x) + " threads, the kernel is made for " +
            std::to_string(launch.grid().blocks(p.batch)) + " of " + std::to_string(cuda::threadsPerBlock));
@@ -511,17 +542,18 @@ Result cuEventDestroy_v2(void *event) {
 Result cuEventRecord(void *handle, void *stream) {
   BEGIN(cuEventRecord)
   auto *event = known<Event>(driver().events, handle, "event");
-  event->recorded = true, event->done = false, event->stream = known<Stream>(driver().streams, stream, "stream");
-  enqueue(stream, [event] { event->done = true, event->at_ms = driver().clock_ms; });
+  event->stream = known<Stream>(driver().streams, stream, "stream");
+  const auto mark = event->mark = std::make_shared<Mark>();
+  enqueue(stream, [mark] { mark->done = true, mark->at_ms = driver().clock_ms; });
   return success;
 }
 Result cuEventSynchronize(void *handle) {
   BEGIN(cuEventSynchronize)
   auto *event = known<Event>(driver().events, handle, "event");
-  if (!event->recorded)
+  if (!event->mark)
     return success;
   Stream &stream = *event->stream;
-  while (!event->done && !stream.queue.empty()) { // no further than the event
+  while (!event->mark->done && !stream.queue.empty()) { // no further than the event
     const auto work = std::move(stream.queue.front());
     stream.queue.erase(stream.queue.begin());
     work();
@@ -531,9 +563,9 @@ Result cuEventSynchronize(void *handle) {
 Result cuEventElapsedTime(float *ms, void *begin, void *end) {
   BEGIN(cuEventElapsedTime)
   const auto *from = known<Event>(driver().events, begin, "event"), *to = known<Event>(driver().events, end, "event");
-  if (!from->done || !to->done)
-    return 600;
-  *ms = to->at_ms - from->at_ms;
+  if (!from->mark || !to->mark || !from->mark->done || !to->mark->done)
+    return notReady;
+  *ms = to->mark->at_ms - from->mark->at_ms;
   return success;
 }
 }

@@ -17,6 +17,7 @@ struct EmulatedSetup {
   int fail_result = 0;
   const char *fail_function = nullptr; ///< or every call of this symbol does
   const char *jit_log = nullptr;       ///< what compiling PTX leaves in its log, failing
+  int inert = 0;          ///< any code loads and has every kernel; kernels are not run, their pointers must be device memory
 };
 
 /// Things that exist, and calls since configure.
@@ -24,6 +25,7 @@ struct EmulatedState {
   uint64_t calls;
   uint64_t allocations, allocated_bytes, pinned, streams, events, graphs, executables, modules, contexts, current;
   uint64_t kernels; ///< that ran since configure
+  char failed[48];  ///< the function that failed last as the setup asked for
 };
 
 void lasnn_emulated_configure(const EmulatedSetup *setup);

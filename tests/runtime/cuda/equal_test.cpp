@@ -51,7 +51,7 @@ void expectSpikes(lasnn_cuda_session *session, const Samples &samples, uint32_t 
 }
 
 TEST_F(CudaEqual, RunsOfSeveralBatches) {
-  overNetworks(10, [](uint64_t seed, const plan::Network &plan) {
+  overNetworks(8, [](uint64_t seed, const plan::Network &plan) {
     CudaFileOptions file;
     file.choice = choiceOf(seed), file.whole = seed % 4 != 3; // without: step by step inside the graph
     const SessionPtr session = createCuda(AlignedBytes(cudaFileOf(plan, file)), cudaOptions(3));
@@ -66,7 +66,7 @@ TEST_F(CudaEqual, RunsOfSeveralBatches) {
 }
 
 TEST_F(CudaEqual, KeptSpikesOfEveryStep) {
-  overNetworks(6, [](uint64_t seed, const plan::Network &plan) {
+  overNetworks(4, [](uint64_t seed, const plan::Network &plan) {
     CudaFileOptions file;
     file.choice = choiceOf(seed), file.whole = seed % 2 == 0;
     lasnn_cuda_options options = cudaOptions(3);
@@ -89,7 +89,7 @@ TEST_F(CudaEqual, KeptSpikesOfEveryStep) {
 }
 
 TEST_F(CudaEqual, StepsAndRunsTakeTurns) {
-  overNetworks(6, [](uint64_t seed, const plan::Network &plan) {
+  overNetworks(4, [](uint64_t seed, const plan::Network &plan) {
     CudaFileOptions file;
     file.choice = choiceOf(seed), file.whole = seed % 4 != 3;
     lasnn_cuda_options options = cudaOptions(3);

@@ -28,6 +28,25 @@ bool nothingLeft() {
   return s.allocations + s.allocated_bytes + s.pinned + s.streams + s.events + s.graphs + s.executables + s.modules + s.contexts + s.current == 0;
 }
 
+plan::Network tinyPlan() {
+  plan::Network plan;
+  plan.name = "tiny", plan.timesteps = 2, plan.encoding = plan::Encoding::Events, plan.output_count = 2;
+  plan.buffers = {{"in", 2, 3, 3, 1}, {"spikes", 40, 1, 1, 1}};
+  plan::Layer layer;
+  layer.name = "hidden", layer.output = 1, layer.out_channels = 40;
+  plan::Synapse s;
+  s.name = "s", s.kernel_h = s.kernel_w = 3;
+  for (int i = 0; i < 40 * 18; ++i)
+    s.weight.push_back(int8_t(i * 37 % 41 - 15));
+  layer.synapses = {s}, layer.bias.assign(40, 2), layer.neuron.v_threshold.assign(40, 10);
+  plan::Layer readout;
+  readout.kind = plan::LayerKind::Readout, readout.name = "out", readout.out_channels = 2, readout.bias = {1, -1};
+  s.input = 1, s.kernel_h = s.kernel_w = 1, s.weight.resize(80);
+  readout.synapses = {s};
+  plan.layers = {layer, readout};
+  return plan;
+}
+
 std::vector<uint8_t> cudaFileOf(const plan::Network &plan, const CudaFileOptions &options) {
   std::string error;
   const cuda::Program whole = cuda::makeProgram(plan, options.choice, error);

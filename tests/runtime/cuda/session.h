@@ -17,6 +17,9 @@ EmulatedState emulatedState();
 /// True when nothing that a session makes is left.
 bool nothingLeft();
 
+/// One spiking layer of 40 neurons on a 3x3 image of two channels, and a read-out: T = 2.
+plan::Network tinyPlan();
+
 struct CudaFileOptions {
   cuda::Choice choice = cuda::Choice::Auto;
   std::vector<std::string> architectures = {"sm_90"};
