@@ -75,8 +75,8 @@ class Context:
         return out
 
     def json(self, name, command, seconds, **more):
-        """The JSON objects that the command prints, a line each."""
-        return [json.loads(line) for line in self.call(name, command, seconds, **more).splitlines() if line.startswith("{")]
+        """The JSON objects that the command prints."""
+        return cuda.objects(self.call(name, command, seconds, **more))
 
 
 @dataclasses.dataclass
@@ -140,8 +140,8 @@ def cifar(context):
     return f"cifar10:{folder}", real and not context.toy
 
 
-def sweep(context, name, model, data, device, seconds):
-    return context.json(name, [context.bin / "bench_sweep", model, f"--data={data}", f"--device={device}", f"--batch={8 if context.toy else 512}"], seconds)[-1]
+def sweep(context, name, model, data, device, seconds, limit=0):
+    return context.json(name, [context.bin / "bench_sweep", model, f"--data={data}", f"--device={device}", f"--batch={8 if context.toy else 512}", f"--limit={limit}"], seconds)[-1]
 
 
 def equal_digests(expected, runs):
@@ -159,20 +159,31 @@ def random_resnet(context, seconds):
     forms = cuda.FORMS
     context.call("resnet18", [context.bin / "bench_cuda", *shape, f"--form={','.join(forms)}", "--rate=10", f"--write={prefix}"], seconds)
     expected = sweep(context, "resnet18", f"{prefix}.x86.lasnn", data, "x86", seconds)
+    if context.toy:  # something for the step that follows
+        rehearsed = context.work / "artefacts"
+        rehearsed.mkdir()
+        shutil.copy(f"{prefix}.auto.lasnn", rehearsed / "rehearsed.lasnn")
+        (rehearsed / "rehearsed.json").write_text(json.dumps(expected | {"data": "cifar10"}))
     return equal_digests(expected, {form: sweep(context, "resnet18", f"{prefix}.{form}.lasnn", data, "cuda", seconds) for form in forms}) | {"real_images": real}
 
 
 def artefacts(context, seconds):
-    """Trained networks that came along: NAME.lasnn for CUDA with NAME.json, which lasnn-run --device=x86 --json wrote elsewhere; `data` added: the set's name."""
-    found = sorted(context.artefacts.glob("*.lasnn")) if context.artefacts.is_dir() else []
+    """Trained networks that came along: NAME.lasnn for CUDA with NAME.json, which lasnn-run --device=x86 --json wrote elsewhere; `data` added: the set's name,
+    with ?key=value behind it where the spec has any."""
+    folder = context.work / "artefacts" if context.toy else context.artefacts
+    found = sorted(folder.glob("*.lasnn")) if folder.is_dir() else []
     runs = {}
     for model in found:
         expected = results.load(model.with_suffix(".json"))
-        if not expected or "digest" not in expected:
-            raise Failed(f"{model.with_suffix('.json')} is missing or has no digest: write it with lasnn-run --device=x86 --json")
-        runs[model.stem] = equal_digests(expected, {"cuda": sweep(context, "artefacts", model, f"{expected['data']}:{context.data / expected['data']}", "cuda", seconds)})
+        if not expected or not {"digest", "images", "data"} <= expected.keys():
+            raise Failed(f"{model.with_suffix('.json')} is missing or has no digest, images and data (docs/gpu-queue.md)")
+        name, _, words = expected["data"].partition("?")
+        data = cifar(context)[0] if context.toy else f"{name}:{context.data / name}" + ("?" + words if words else "")
+        if not context.toy and not (context.data / name).is_dir():
+            raise Skipped(f"{model.stem} needs {context.data / name}, which did not come along")
+        runs[model.stem] = equal_digests(expected, {"cuda": sweep(context, "artefacts", model, data, "cuda", seconds, expected["images"])})
     if not runs:
-        raise Skipped(f"no *.lasnn in {context.artefacts}")
+        raise Skipped(f"no *.lasnn in {folder}")
     return runs
 
 
@@ -187,6 +198,8 @@ def measurement(name):
             python = next(filter(has_torch, (sys.executable, results.ROOT / "out/bench/venv/bin/python3", "/usr/bin/python3")), None)
             if not python:
                 raise Skipped("no Python with PyTorch is at hand")
+        elif context.toy and not (context.bin / cuda.MEASUREMENTS[name].program).exists():
+            raise Skipped(f"{cuda.MEASUREMENTS[name].program} is not built")
         lines = context.json(name, cuda.command(name, context.bin, python, context.toy), seconds)
         if not lines:
             raise Failed("it printed no JSON")

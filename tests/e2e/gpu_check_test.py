@@ -40,6 +40,13 @@ LINES = {
 }
 
 
+def neuron_line(timesteps, speedup, share):
+    return {"what": "neuron", "T": timesteps, "type": "bfloat16", "speedup": speedup, "share_of_copy": share}
+
+
+LINES["neuron-kernels"] = [{"results": [neuron_line(4, 3.5, 0.8), neuron_line(16, 7.0, 0.6), {**neuron_line(4, 9, 1), "type": "float32"}]}]
+
+
 def record(step, group, **more):
     return {"step": step, "group": group, "about": "what", "status": "passed", "toy": False, "seconds": 1.5, "date": "2026-01-01 10:00:00 +0000"} | more
 
@@ -133,6 +140,12 @@ class Runner(unittest.TestCase):
         self.assertIn("rehearsal", str(left.exception.code))
 
 
+class Objects(unittest.TestCase):
+    def test_one_a_line_and_over_many(self):
+        self.assertEqual(cuda.objects('said {1}\n{"a": 1}\n{\n "b": {"c": [1,\n 2]}\n}\nend\n{"d": 2}'), [{"a": 1}, {"b": {"c": [1, 2]}}, {"d": 2}])
+        self.assertEqual(cuda.objects(""), [])
+
+
 class Commands(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
@@ -186,6 +199,7 @@ class Pages(unittest.TestCase):
         self.assertEqual(find("tensor-core bound"), 30)  # (6 + 3) / (10 + 20): c is too small, conv1 is not dense
         self.assertEqual(find("latency"), 100)
         self.assertEqual(find("skip zeros"), 2)  # 8/2 and 6/3
+        self.assertEqual((find("T = 4, bf16"), find("the same, T = 16"), find("those of a copy")), (3.5, 7, 60))
         page = written["gpu-bench.md"]
         self.assertIn("| a | dense | 10.0 | 6.0 | 60 % | 0.5 |", page)
         self.assertIn("tuned: no compiler", page)

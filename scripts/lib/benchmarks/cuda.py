@@ -56,7 +56,10 @@ MEASUREMENTS = {
     "zero-skipping": Measurement("kernels that skip zeros and dense ones at a rate of 5 %, batches 1 to 8", "bench_cuda", resnet18(",".join(SKIPPING + PRODUCTS), [1, 2, 4, 8], 5)),
     "pytorch-snn": Measurement("the same SNN in PyTorch", "gpu_inference.py", pytorch("snn"), (), 90, 300),
     "pytorch-ann": Measurement("its ANN twin in PyTorch", "gpu_inference.py", pytorch("ann"), (), 90, 300),
-    "kernels": Measurement("every kernel with every tile count for every layer, for backends/cuda/measured.inc", "bench_cuda", resnet18(",".join(TILED), [1, 8, BATCH], RATE), least=120, most=400),
+    "neuron-kernels": Measurement("the trainer's fused neuron, and normalisation with it, beside PyTorch's own operations", "bench_train_kernels",
+                                  lambda toy: [] if toy else ["--device=cuda", "--runs=50"], ("bench_train_kernels",)),
+    "kernels": Measurement("every kernel with every tile count for every layer, for backends/cuda/measured.inc", "bench_cuda", 
+                           lambda toy: resnet18(",".join(TILED[::5] if toy else TILED), [1, 8, BATCH], RATE)(toy), least=120, most=400),
 }
 
 
@@ -76,6 +79,17 @@ def missing():
     return ""
 
 
+def objects(text):
+    """The JSON objects in what a program printed, each beginning a line."""
+    found, at = [], 0
+    while at < len(text):
+        if text[at] == "{":
+            one, at = json.JSONDecoder().raw_decode(text, at)
+            found.append(one)
+        at = text.find("\n", at) + 1 or len(text)
+    return found
+
+
 recorded = None  # results that scripts/gpu-check brought back: name -> lines of JSON
 
 
@@ -85,7 +99,7 @@ def run(name):
     done = subprocess.run(words, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"bench: {' '.join(words)} failed:\n{done.stderr}")
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return objects(done.stdout)
 
 
 def lines(name):
@@ -134,6 +148,11 @@ def skipping():
             for batch in sorted({line["batch"] for line in lines("zero-skipping")})}
 
 
+def neuron(timesteps, what="neuron", kind="bfloat16"):
+    """The line of bench_train_kernels."""
+    return next(r for r in last("neuron-kernels")["results"] if (r["T"], r["what"], r["type"]) == (timesteps, what, kind))
+
+
 def measured_inc():
     """Lines of backends/cuda/measured.inc: of every layer the fastest kernel that was timed."""
     fastest = {}
@@ -152,6 +171,10 @@ CASES = [
          lambda: max(share_of_bound("dense"), share_of_bound("warpgroup")), digits=1),
     Case(f"latency of one image, ResNet-18, T = {T}, one graph launch", "µs", "lower", 250, 120, lambda: of("latency")["graph_us"], digits=1),
     Case("kernels that skip zeros over dense ones at a rate of 5 %, the fastest of each, the least over batches 1 to 8", "×", "higher", 1.5, 3, lambda: min(skipping().values())),
+    Case("fused LIF, forward and backward, over PyTorch's operations: T = 4, bf16", "×", "higher", 3, None, lambda: neuron(4)["speedup"]),
+    Case("the same, T = 16", "×", "higher", 8, None, lambda: neuron(16)["speedup"]),
+    Case("the same: its bytes a second over those of a copy, the lesser of T = 4 and 16", "%", "higher", None, 70, lambda: 100 * min(neuron(t)["share_of_copy"] for t in (4, 16)), digits=1),
+    Case("normalisation and fused LIF in one operation over PyTorch's: T = 4, bf16", "×", "higher", None, None, lambda: neuron(4, "normalisation and neuron")["speedup"]),
     Case("ours: images/s, device time", "images/s", "higher", None, None, lambda: of("throughput")["device_images_per_s"], digits=0),
     Case("ours: images/s with copies from and to host memory", "images/s", "higher", None, None, lambda: of("throughput")["images_per_s"], digits=0),
     Case("ours: one image with its copies, lasnn_cuda_run, p50", "µs", "lower", None, None, lambda: of("latency")["run_us"], digits=1),
