@@ -165,13 +165,20 @@ void checkPointers(const cuda::Launch &l, const cuda::Pointers &p) {
     mustBeDevice(p.state, p.batch * outputs * 4, "membranes");
   if (p.counts)
     mustBeDevice(p.counts, 16, "counters");
-  if (l.kernel != cuda::Kernel::Event && l.kernel != cuda::Kernel::Dense)
+  if (l.encodes() || l.kernel == cuda::Kernel::Pool || l.kernel == cuda::Kernel::Add)
     return;
   mustBeDevice(p.bias, s.out_channels * 4, "a bias");
   for (uint32_t i = 0; i < s.input_count; ++i)
     mustBeDevice(p.weight[i], 1, "weights");
   if (l.spiking())
     mustBeDevice(p.theta, s.out_channels * 4, "thresholds"), mustBeDevice(p.amount, s.out_channels * 4, "reset amounts");
+}
+
+template <typename L> uint32_t sharedBytesOf(const L &launch) {
+  if constexpr (requires { launch.sharedBytes(); })
+    return uint32_t(launch.sharedBytes());
+  else
+    return 0;
 }
 
 void checkInert(const cuda::Pointers &p) {
@@ -505,8 +512,8 @@ Result cuGraphExecDestroy(void *executable) {
   return call.result;
 }
 
-Result cuLaunchKernel(void *handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z, unsigned, void *stream,
-                      void **parameters, void **) {
+Result cuLaunchKernel(void *handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
+                      void *stream, void **parameters, void **) {
   BEGIN(cuLaunchKernel)
   const auto *function = static_cast<const Function *>(handle);
   known<Module>(driver().modules, function->first, "module");
@@ -517,9 +524,11 @@ Result cuLaunchKernel(void *handle, unsigned grid_x, unsigned grid_y, unsigned g
     return grid_x > 0 && grid_x <= INT32_MAX && block_x > 0 && block_x <= 1024 ? success : invalidValue;
   }
   const cuda::Launch launch = *function->second;
-  if (grid_x != launch.grid().blocks(p.batch) || grid_y != 1 || grid_z != 1 || block_x != cuda::threadsPerBlock || block_y != 1 || block_z != 1)
-    misuse("a launch of " + std::to_string(grid_x) + " blocks of " + std::to_string(block_x) + " threads, the kernel is made for " +
-           std::to_string(launch.grid().blocks(p.batch)) + " of " + std::to_string(cuda::threadsPerBlock));
+  if (grid_x != launch.grid().blocks(p.batch) || grid_y != 1 || grid_z != 1 || block_x != cuda::threadsPerBlock || block_y != 1 || block_z != 1 ||
+      shared != sharedBytesOf(launch))
+    misuse("a launch of " + std::to_string(grid_x) + " blocks of " + std::to_string(block_x) + " threads and " + std::to_string(shared) +
+           " bytes, the kernel is made for " + std::to_string(launch.grid().blocks(p.batch)) + " of " + std::to_string(cuda::threadsPerBlock) + " and " +
+           std::to_string(sharedBytesOf(launch)));
   checkPointers(launch, p);
   enqueue(stream, [launch, p] {
     cuda::runKernelOnHost(launch, p);
