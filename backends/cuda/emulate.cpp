@@ -122,6 +122,10 @@ int32_t byteThrough(uint64_t descriptor, uint32_t n, uint32_t k) {
 }
 
 void compute(const Product &p) {
+  std::vector<int32_t> right(p.columns * 32);
+  for (uint32_t n = 0; n < p.columns; ++n)
+    for (uint32_t k = 0; k < 32; ++k)
+      right[n * 32 + k] = byteThrough(p.b, n, k);
   for (uint32_t warp = 0; warp < 4; ++warp)
     for (uint32_t row = 0; row < 16; ++row) {
       int32_t left[32];
@@ -132,7 +136,7 @@ void compute(const Product &p) {
       for (uint32_t n = 0; n < p.columns; ++n) {
         int32_t sum = 0;
         for (uint32_t k = 0; k < 32; ++k)
-          sum += left[k] ? left[k] * byteThrough(p.b, n, k) : 0;
+          sum += left[k] * right[n * 32 + k];
         p.d[warp * 32 + row % 8 * 4 + n % 8 / 2][n / 8 * 4 + row / 8 * 2 + n % 2] += sum;
       }
     }

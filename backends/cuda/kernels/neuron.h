@@ -5,8 +5,10 @@
 
 namespace lasnn::cuda {
 
-/// N2: size (4096 - decay) >> 12.
-LASNN_DEVICE uint32_t leaked(uint32_t size, uint32_t decay) { return uint32_t(uint64_t(size) * (4096 - decay) >> 12); }
+/// N2: size (4096 - decay) >> 12. Of 16 bits of state the product fits 32.
+LASNN_DEVICE uint32_t leaked(const LayerShape &l, uint32_t size) {
+  return l.state_bits <= 16 ? size * (4096 - l.decay) >> 12 : uint32_t(uint64_t(size) * (4096 - l.decay) >> 12);
+}
 
 /// N4. Integer is int32_t where 24 bits of state leave room for every sum (K1), else int64_t.
 template <typename Integer> LASNN_DEVICE Integer clamped(const LayerShape &l, Integer v, uint32_t &clips) {
@@ -19,7 +21,7 @@ template <typename Integer> LASNN_DEVICE Integer clamped(const LayerShape &l, In
 template <typename Integer> LASNN_DEVICE uint32_t stepIn(const LayerShape &l, int32_t &state, int32_t I, int32_t theta, int32_t amount, uint32_t &clips) {
   Integer v = state;
   if (l.decay > 0) {
-    const uint32_t size = leaked(uint32_t(v < 0 ? -v : v), l.decay);
+    const uint32_t size = leaked(l, uint32_t(v < 0 ? -v : v));
     v = v < 0 ? -Integer(size) : Integer(size);
   }
   v = clamped<Integer>(l, v + I, clips);

@@ -120,11 +120,11 @@ template <int TS, int NT> LASNN_DEVICE void skipLayer(const LayerShape &l, const
       for (uint32_t j = 0; j < 4; ++j)
         sum[t][j] = neurons.bias[j] + partial[(t * 4 + j) * NT + four];
       if (t0 + t < l.timesteps)
-        neurons.step(t0 + t, sum[t]);
+        neurons.step(l, p, t0 + t, sum[t]);
     }
     syncBlock(); // before the next list
   }
-  neurons.end();
+  neurons.end(l, p);
 }
 
 } // namespace lasnn::cuda
