@@ -29,7 +29,7 @@ struct Copy {
 
 struct Fiber {
   ucontext_t context;
-  std::unique_ptr<char[]> stack;
+  char *stack = nullptr;
   State state = State::Ready;
   void *operand = nullptr;
   std::vector<Copy> copies;
@@ -49,6 +49,7 @@ struct Block {
   void (*together_block)(void *const *) = nullptr;
 };
 thread_local Block *current = nullptr;
+thread_local std::vector<std::unique_ptr<char[]>> stacks; // of fibers, kept from launch to launch: their pages are touched once
 
 [[noreturn]] __attribute__((format(printf, 1, 2))) void fail(const char *format, ...) {
   std::fprintf(stderr, "cuda emulation: block %u, thread %u: ", blockIdx.x, threadIdx.x);
@@ -71,7 +72,7 @@ void enter() {
 
 void start(Fiber &fiber) {
   getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = fiber.stack.get();
+  fiber.context.uc_stack.ss_sp = fiber.stack;
   fiber.context.uc_stack.ss_size = stackBytes;
   fiber.context.uc_link = nullptr;
   makecontext(&fiber.context, enter, 0);
@@ -221,8 +222,10 @@ void emulate(uint32_t blocks, uint32_t threads, uint32_t shared_bytes, const std
   Block block;
   block.kernel = &kernel;
   block.fibers.resize((threads + lanesPerWarp - 1) / lanesPerWarp * lanesPerWarp);
-  for (Fiber &fiber : block.fibers)
-    fiber.stack.reset(new char[stackBytes]);
+  while (stacks.size() < block.fibers.size())
+    stacks.emplace_back(new char[stackBytes]);
+  for (size_t i = 0; i < block.fibers.size(); ++i)
+    block.fibers[i].stack = stacks[i].get();
   current = &block;
   const auto count = uint32_t(block.fibers.size());
   for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {
