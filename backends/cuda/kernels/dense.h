@@ -33,14 +33,17 @@ template <bool Group, bool Signed, int TS, int NT>
 LASNN_DEVICE void addProducts(const LayerShape &l, const InputShape &in, const void *spikes, const void *weight, const Positions &at, uint32_t column_block,
                               uint32_t t0, int32_t (&sum)[TS][NT][4]) {
   constexpr uint32_t stepBytes = NT * tileBytes, stageBytes = stepsAStage * stepBytes;
+  static_assert(stageBytes % (threadsPerBlock * 16) == 0, "every thread copies as much");
   const uint32_t steps = stepsOf(in), G = wordsTogether(in);
   const uint8_t *weights = static_cast<const uint8_t *>(weight) + uint64_t(column_block) * steps * stepBytes;
   uint8_t *shared = sharedMemory();
   auto fetch = [&](uint32_t stage) {
     LASNN_UNROLL
-    for (uint32_t o = threadIdx.x * 16; o < stageBytes; o += threadsPerBlock * 16)
+    for (uint32_t round = 0; round < stageBytes / (threadsPerBlock * 16); ++round) {
+      const uint32_t o = (round * threadsPerBlock + threadIdx.x) * 16;
       if (stage * stageBytes + o < steps * stepBytes)
         copyAsync16(shared + stage % stagesAhead * stageBytes + o, weights + stage * stageBytes + o);
+    }
     commitCopies();
   };
   LASNN_UNROLL

@@ -98,6 +98,21 @@ TEST(CudaChoice, ModelKnowsThroughputFromLatency) {
   EXPECT_EQ(kernelFor(oneLayer(512, 4), options), "skip");
 }
 
+TEST(CudaChoice, FastestMeasuredKernelBeatsTheModel) {
+  const std::string features = "b512 t4 bits 64x8x8 k3x3 s1x1 d1x1 g1 -> bits 64x8x8";
+  cuda::Options options;
+  const std::string modelled = kernelFor(oneLayer(64, 8), options);
+  options.measured = {{"sm_80", features, "event", 1, 1}, {"sm_90a", features + " ", "event", 1, 1}, {"sm_90a", features, "depthwise", 1, 1},
+                      {"sm_90a", features, "split", 3, 1}};
+  EXPECT_EQ(kernelFor(oneLayer(64, 8), options), modelled); // another GPU, another layer, a kernel that cannot, tiles that are not
+  options.measured.push_back({"sm_90a", features, "skip", 8, 30});
+  options.measured.push_back({"sm_90a", features, "warpgroup", 4, 20});
+  options.measured.push_back({"sm_90a", features, "split", 2, 25});
+  EXPECT_EQ(kernelFor(oneLayer(64, 8), options), "warpgroup");
+  options.forced["conv"] = "event";
+  EXPECT_EQ(kernelFor(oneLayer(64, 8), options), "event");
+}
+
 TEST(CudaChoice, FeaturesTellLayersApart) {
   std::string error;
   const cuda::Program program = cuda::makeProgram(oneLayer(64, 8), cuda::Options(), error);
