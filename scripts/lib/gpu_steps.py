@@ -49,6 +49,7 @@ class Context:
     def call(self, name, command, seconds, **more):
         """The command's stdout. It gets the time it may take; what it says lies in logs/NAME.txt."""
         environment = dict(os.environ, **more)
+        environment["LASNN_BENCH_CODE"] = str(self.work / "code")
         if self.toy:
             environment["LASNN_CUDA_DRIVER"] = self.emulated
         command = [str(word) for word in command]
@@ -113,7 +114,7 @@ def device_test(context, name, seconds, prefix=(), filter="*", **environment):
 def random_networks(context, seconds):
     if context.toy:
         return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="1")
-    return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="100000", LASNN_TEST_SECONDS=str(int(max(15, min(30, seconds / 12)))))
+    return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="100000", LASNN_TEST_SECONDS=str(int(max(10, min(20, seconds / 15)))))
 
 
 def sanitized(tool):
@@ -250,7 +251,7 @@ def all_steps():
     return [
         Step("machine", "conformance", "the GPU, its driver, the tools", machine, bench, most=60),
         Step("random-networks", "conformance", "random networks in every form equal the plain executor: outputs, spikes, clips; batches, steps, two sessions", random_networks, test, 60, 420),
-        Step("resnet18", "conformance", "a ResNet-18 of random weights over 10 000 images: digests of x86 and of every form on the GPU", random_resnet, (*bench, "bench_sweep"), 90),
+        Step("resnet18", "conformance", "a ResNet-18 of random weights over 10 000 images: digests of x86 and of every form on the GPU", random_resnet, (*bench, "bench_sweep"), 150, 400),
         Step("artefacts", "conformance", "trained networks over whole test sets: the digest recorded from x86", artefacts, ("bench_sweep",), 60),
         Step("memcheck", "conformance", "compute-sanitizer memcheck: no access outside, no leak of an error", sanitized("memcheck"), test, 90),
         Step("racecheck", "conformance", "compute-sanitizer racecheck: no hazard in shared memory", sanitized("racecheck"), test, 90),

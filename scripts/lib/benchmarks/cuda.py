@@ -28,8 +28,8 @@ class Measurement:
     program: str  # bench_cuda and the like; *.py: with a Python that has PyTorch
     words: typing.Callable[[bool], list]  # of a rehearsal, or in earnest
     targets: tuple = ("bench_cuda",)
-    least: int = 60  # seconds
-    most: int = 240
+    least: int = 150  # seconds: NVRTC takes two minutes for a ResNet-18 of dense kernels
+    most: int = 300
 
 
 def resnet18(form, batches, rate, toy_net="layer"):
@@ -44,7 +44,7 @@ def resnet18(form, batches, rate, toy_net="layer"):
 
 def pytorch(kind):
     def words(toy):
-        shape = ["--device=cpu", "--width=8", "--size=8", "--batch=2", "--repeats=1"] if toy else [f"--batch={BATCH}", "--repeats=30", "--seconds=200"]
+        shape = ["--device=cpu", "--width=8", "--size=8", "--batch=2", "--repeats=1"] if toy else [f"--batch={BATCH}", "--repeats=30", "--seconds=150"]
         return [kind, f"--timesteps={T}", "--dtype=bfloat16", *shape]
     return words
 
@@ -54,12 +54,12 @@ MEASUREMENTS = {
     "dense-layers": Measurement("the same in the dense form, by mma and by wgmma, launch by launch", "bench_cuda", resnet18("dense,warpgroup", [BATCH], RATE)),
     "latency": Measurement("the same, one image", "bench_cuda", resnet18("auto", [1], RATE)),
     "zero-skipping": Measurement("kernels that skip zeros and dense ones at a rate of 5 %, batches 1 to 8", "bench_cuda", resnet18(",".join(SKIPPING + PRODUCTS), [1, 2, 4, 8], 5)),
-    "pytorch-snn": Measurement("the same SNN in PyTorch", "gpu_inference.py", pytorch("snn"), (), 90, 300),
-    "pytorch-ann": Measurement("its ANN twin in PyTorch", "gpu_inference.py", pytorch("ann"), (), 90, 300),
+    "pytorch-snn": Measurement("the same SNN in PyTorch", "gpu_inference.py", pytorch("snn"), (), 180, 240),
+    "pytorch-ann": Measurement("its ANN twin in PyTorch", "gpu_inference.py", pytorch("ann"), (), 180, 240),
     "neuron-kernels": Measurement("the trainer's fused neuron, and normalisation with it, beside PyTorch's own operations", "bench_train_kernels",
-                                  lambda toy: [] if toy else ["--device=cuda", "--runs=50"], ("bench_train_kernels",)),
+                                  lambda toy: [] if toy else ["--device=cuda", "--runs=50"], ("bench_train_kernels",), 60),
     "kernels": Measurement("every kernel with every tile count for every layer, for backends/cuda/measured.inc", "bench_cuda", 
-                           lambda toy: resnet18(",".join(TILED[::5] if toy else TILED), [1, 8, BATCH], RATE)(toy), least=120, most=400),
+                           lambda toy: resnet18(",".join(TILED[::5] if toy else TILED), [1, 8, BATCH], RATE)(toy), least=250, most=450),
 }
 
 
