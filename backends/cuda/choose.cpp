@@ -27,17 +27,14 @@ constexpr double launch_us = 2;
 /// Warp instructions an SM issues a cycle where they are integer ones: 64 lanes' worth (CUDA programming guide, throughput of native arithmetic).
 constexpr double instructionsACycle = 2;
 
-struct Measured {
-  const char *architecture, *features, *kernel;
-  uint32_t tiles;
-  double us;
-};
-constexpr Measured measured[] = {
+const std::vector<Measurement> &measurements() {
+  static const std::vector<Measurement> all = {
 #define MEASURED(architecture, features, kernel, tiles, us) {architecture, features, kernel, tiles, us},
 #include "backends/cuda/measured.inc"
 #undef MEASURED
-    {"", "", "", 0, 0},
-};
+  };
+  return all;
+}
 
 const Gpu *gpuOf(const std::string &architecture) {
   for (const Gpu &gpu : gpus)
@@ -129,13 +126,15 @@ bool choose(Launch &launch, const Options &options, const std::vector<double> &r
   const std::string features = featuresOf(launch, options.batch);
   double best = 0;
   bool found = false;
-  for (const Measured &line : measured) {
-    const Form *form = formNamed(line.kernel);
-    if (options.architecture != line.architecture || features != line.features || !form || !form->cannot(launch.shape).empty())
-      continue;
-    if (!found || line.us < best)
-      best = line.us, launch.kernel = form->kernel, launch.tiles = line.tiles, found = true;
-  }
+  for (const std::vector<Measurement> *list : {&measurements(), &options.measured})
+    for (const Measurement &line : *list) {
+      const Form *form = formNamed(line.kernel);
+      if (options.architecture != line.architecture || features != line.features || !form || !form->cannot(launch.shape).empty() ||
+          std::find(form->tiles.begin(), form->tiles.end(), line.tiles) == form->tiles.end())
+        continue;
+      if (!found || line.us < best)
+        best = line.us, launch.kernel = form->kernel, launch.tiles = line.tiles, found = true;
+    }
   if (found)
     return true;
   for (const Form &form : forms()) {

@@ -29,7 +29,7 @@ struct Copy {
 
 struct Fiber {
   ucontext_t context;
-  std::unique_ptr<char[]> stack;
+  char *stack = nullptr;
   State state = State::Ready;
   void *operand = nullptr;
   std::vector<Copy> copies;
@@ -49,6 +49,7 @@ struct Block {
   void (*together_block)(void *const *) = nullptr;
 };
 thread_local Block *current = nullptr;
+thread_local std::vector<std::unique_ptr<char[]>> stacks; // of fibers, kept from launch to launch: their pages are touched once
 
 [[noreturn]] __attribute__((format(printf, 1, 2))) void fail(const char *format, ...) {
   std::fprintf(stderr, "cuda emulation: block %u, thread %u: ", blockIdx.x, threadIdx.x);
@@ -71,7 +72,7 @@ void enter() {
 
 void start(Fiber &fiber) {
   getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = fiber.stack.get();
+  fiber.context.uc_stack.ss_sp = fiber.stack;
   fiber.context.uc_stack.ss_size = stackBytes;
   fiber.context.uc_link = nullptr;
   makecontext(&fiber.context, enter, 0);
@@ -122,6 +123,10 @@ int32_t byteThrough(uint64_t descriptor, uint32_t n, uint32_t k) {
 }
 
 void compute(const Product &p) {
+  std::vector<int32_t> right(p.columns * 32);
+  for (uint32_t n = 0; n < p.columns; ++n)
+    for (uint32_t k = 0; k < 32; ++k)
+      right[n * 32 + k] = byteThrough(p.b, n, k);
   for (uint32_t warp = 0; warp < 4; ++warp)
     for (uint32_t row = 0; row < 16; ++row) {
       int32_t left[32];
@@ -132,7 +137,7 @@ void compute(const Product &p) {
       for (uint32_t n = 0; n < p.columns; ++n) {
         int32_t sum = 0;
         for (uint32_t k = 0; k < 32; ++k)
-          sum += left[k] ? left[k] * byteThrough(p.b, n, k) : 0;
+          sum += left[k] * right[n * 32 + k];
         p.d[warp * 32 + row % 8 * 4 + n % 8 / 2][n / 8 * 4 + row / 8 * 2 + n % 2] += sum;
       }
     }
@@ -217,8 +222,10 @@ void emulate(uint32_t blocks, uint32_t threads, uint32_t shared_bytes, const std
   Block block;
   block.kernel = &kernel;
   block.fibers.resize((threads + lanesPerWarp - 1) / lanesPerWarp * lanesPerWarp);
-  for (Fiber &fiber : block.fibers)
-    fiber.stack.reset(new char[stackBytes]);
+  while (stacks.size() < block.fibers.size())
+    stacks.emplace_back(new char[stackBytes]);
+  for (size_t i = 0; i < block.fibers.size(); ++i)
+    block.fibers[i].stack = stacks[i].get();
   current = &block;
   const auto count = uint32_t(block.fibers.size());
   for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {

@@ -39,7 +39,6 @@ template <int Groups> void waitCopies() { waitCopiesBut(Groups); }
 #define LASNN_DEVICE inline
 #define LASNN_UNROLL
 #define LASNN_ROLLED
-#define LASNN_PAIRED
 
 inline void syncBlock() {
   meetBlock(nullptr, [](void *const *) {});

@@ -83,7 +83,7 @@ struct DenseRules {
     return overCurrents(l);
   }
   static Grid grid(const Launch &launch) { return {pixelsOf(launch.shape), over(launch.shape.out_words * 4, launch.tiles), 64, 1}; }
-  static uint32_t shared(const Launch &launch) { return denseSharedBytes(launch.tiles); }
+  static uint32_t shared(const Launch &launch) { return denseSharedBytes(launch.steps, launch.tiles, launch.shape.timesteps); }
   static std::vector<uint8_t> pack(const plan::Synapse &s, const InputShape &in, const Launch &launch) {
     return packProducts(s, in, launch.shape.out_channels, launch.tiles);
   }

@@ -66,6 +66,13 @@ struct Program {
   std::vector<Launch> launches;
 };
 
+/// What a GPU has timed: one kernel on one kind of layer (choose.h's featuresOf).
+struct Measurement {
+  std::string architecture, features, kernel;
+  uint32_t tiles;
+  double us;
+};
+
 enum class Fuse : uint8_t { Auto, Never, Always };
 
 /// What the choice of kernels is made for. The program computes any batch on any architecture, whatever stands here.
@@ -77,6 +84,7 @@ struct Options {
   std::map<std::string, std::string> forced; ///< layer to kernel, as "split" or, with its tile count, "split:2"
   std::string prefer;    ///< a kernel for every layer that it can compute
   bool warpgroup = false; ///< let the model choose kernels with wgmma, which no GPU has confirmed; forced, preferred and measured ones need no leave
+  std::vector<Measurement> measured; ///< besides measured.inc's
   Fuse fuse = Fuse::Auto; ///< pools and sums into the layer that reads them; Auto: for batches up to 8, where a launch costs more than its work
 };
 
