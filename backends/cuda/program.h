@@ -54,12 +54,14 @@ struct Program {
   std::vector<int8_t> table; ///< E2
   std::vector<Buffer> buffers;
   std::vector<Launch> launches;
+  std::vector<plan::Delay> delays; ///< between buffers, copied after a step's launches; only in a program of one time-step
 };
 
 enum class Choice : uint8_t { Auto, Event, Dense };
 
 /// The program of a plan that keeps the contract. Auto takes the tensor cores for every layer that has 32 channels or more on both sides;
-/// Dense for every layer that they can compute. Empty launches with `error` set where a limit is passed.
+/// Dense for every layer that they can compute. Empty launches with `error` set where a limit is passed, or where the plan has delays and more
+/// than one time-step: its layers need each other step by step.
 Program makeProgram(const plan::Network &plan, Choice choice, std::string &error);
 
 std::vector<uint8_t> packEventWeights(const plan::Synapse &synapse, const InputShape &in, uint32_t out_channels);

@@ -72,8 +72,7 @@ void compareAll(cuda::Choice choice) {
 }
 
 /// Step after step, with the membranes in memory between the steps.
-void compareSteps(uint64_t seed, cuda::Choice choice) {
-  plan::Network plan = randomPlan(seed);
+void compareSteps(uint64_t seed, plan::Network plan, cuda::Choice choice) {
   const uint32_t batch = 2, T = plan.timesteps;
   std::vector<std::vector<uint8_t>> inputs;
   std::vector<ReferenceResult> expected;
@@ -84,6 +83,7 @@ void compareSteps(uint64_t seed, cuda::Choice choice) {
   plan.timesteps = 1;
   std::string error;
   const cuda::Program program = cuda::makeProgram(plan, choice, error);
+  ASSERT_EQ(error, "");
   cuda::HostStream stream(program, batch);
   for (uint32_t t = 0; t < T; ++t) {
     std::vector<uint8_t> samples;
@@ -101,7 +101,23 @@ void compareSteps(uint64_t seed, cuda::Choice choice) {
 TEST(CudaEmulated, StreamsStepByStep) {
   const uint64_t first = fromEnvironment("LASNN_TEST_SEED", 1), count = fromEnvironment("LASNN_TEST_COUNT", 30);
   for (uint64_t seed = first; seed < first + count && !testing::Test::HasFailure(); ++seed)
-    compareSteps(seed, seed % 2 ? cuda::Choice::Dense : cuda::Choice::Event);
+    compareSteps(seed, randomPlan(seed), seed % 2 ? cuda::Choice::Dense : cuda::Choice::Event);
+}
+
+TEST(CudaEmulated, StreamsWithDelays) {
+  const uint64_t first = fromEnvironment("LASNN_TEST_SEED", 1), count = fromEnvironment("LASNN_TEST_COUNT", 40);
+  for (uint64_t seed = first; seed < first + count && !testing::Test::HasFailure(); ++seed)
+    compareSteps(seed, randomRecurrentPlan(seed), seed % 2 ? cuda::Choice::Dense : cuda::Choice::Event);
+}
+
+TEST(CudaEmulated, DelaysNeedAProgramOfOneStep) {
+  plan::Network plan;
+  for (uint64_t seed = 1; plan.delays.empty(); ++seed)
+    plan = randomRecurrentPlan(seed);
+  plan.timesteps = 3;
+  std::string error;
+  EXPECT_TRUE(cuda::makeProgram(plan, cuda::Choice::Auto, error).launches.empty());
+  EXPECT_NE(error.find("the network has delays, and its layers cannot run over 3 time-steps at once"), std::string::npos) << error;
 }
 
 TEST(CudaEmulated, EventFormEqualsReference) { compareAll(cuda::Choice::Event); }
