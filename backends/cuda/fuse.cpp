@@ -12,9 +12,11 @@ struct Reader {
   size_t layer = 0, synapse = 0;
 };
 
-/// The only synapse that reads a buffer; false where another or a pool or sum reads it too.
+/// The only synapse that reads a buffer; false where another, a pool, a sum or a delay reads it too.
 bool onlyReader(const plan::Network &plan, uint32_t buffer, Reader &reader) {
   size_t count = 0;
+  if (std::any_of(plan.delays.begin(), plan.delays.end(), [&](const plan::Delay &delay) { return delay.from == buffer; }))
+    return false;
   for (size_t i = 0; i < plan.layers.size(); ++i) {
     const plan::Layer &layer = plan.layers[i];
     if (layer.kind == plan::LayerKind::Pool || layer.kind == plan::LayerKind::Add) {

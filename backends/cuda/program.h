@@ -64,6 +64,7 @@ struct Program {
   std::vector<int8_t> table; ///< E2
   std::vector<Buffer> buffers; ///< those of pools and sums that were fused away stay listed, and no launch touches them
   std::vector<Launch> launches;
+  std::vector<plan::Delay> delays; ///< between buffers, copied after a step's launches; only in a program of one time-step
 };
 
 /// What a GPU has timed: one kernel on one kind of layer (choose.h's featuresOf).
@@ -89,7 +90,7 @@ struct Options {
 };
 
 /// The program of a plan that keeps the contract. Empty launches with `error` set where a limit is passed, or a forced kernel is unknown or cannot
-/// compute its layer.
+/// compute its layer, or where the network has delays and more than one time-step: its layers need each other step by step.
 Program makeProgram(const plan::Network &plan, const Options &options, std::string &error);
 
 /// Event or dense for every layer that they can compute, or the model's choice.

@@ -213,7 +213,7 @@ template <int TS, int NT> struct Finish {
     if (l.out_form == formReadout) {
       const uint32_t pixels = l.out_height * l.out_width;
       int32_t &out = static_cast<int32_t *>(p.out)[uint64_t(at.n[i / 2]) * l.readout_stride + l.readout_offset + channel(b, i) * pixels + at.pixel[i / 2]];
-      out = l.readout_last || !p.load_state ? v : out + v;
+      out = l.readout_last || !p.load_state ? v : saturatedSum(out, v);
     } else if (p.state) {
       p.state[uint64_t(first_row + threadIdx.x % 32 / 4 + i / 2 * 8) * l.out_channels + channel(b, i)] = v;
     }

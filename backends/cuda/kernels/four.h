@@ -74,7 +74,7 @@ struct FourNeurons {
         break;
       if (l.out_form == formReadout) {
         int32_t &out = static_cast<int32_t *>(p.out)[uint64_t(n) * l.readout_stride + l.readout_offset + (base + j) * l.out_height * l.out_width + pixel];
-        out = l.readout_last || !p.load_state ? total[j] : out + total[j];
+        out = l.readout_last || !p.load_state ? total[j] : saturatedSum(out, total[j]);
       } else if (p.state) {
         p.state[uint64_t(row) * l.out_channels + base + j] = v[j];
       }

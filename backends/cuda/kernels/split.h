@@ -174,7 +174,7 @@ template <int TS, int NT> LASNN_DEVICE void splitLayer(const LayerShape &l, cons
     const uint32_t position = first_row + row[e];
     if (l.out_form == formReadout) {
       int32_t &out = static_cast<int32_t *>(p.out)[uint64_t(position / pixels) * l.readout_stride + l.readout_offset + channel[e] * pixels + position % pixels];
-      out = l.readout_last || !p.load_state ? total[e] : out + total[e];
+      out = l.readout_last || !p.load_state ? total[e] : saturatedSum(out, total[e]);
     } else if (p.state) {
       p.state[uint64_t(position) * l.out_channels + channel[e]] = v[e];
     }

@@ -78,8 +78,7 @@ void compare(const plan::Network &plan, uint64_t seed, uint32_t batch, const cud
 }
 
 /// Step after step, with the membranes in memory between the steps.
-void compareSteps(uint64_t seed, const std::string &kernel) {
-  plan::Network plan = randomPlan(seed);
+void compareSteps(uint64_t seed, plan::Network plan, const std::string &kernel) {
   const uint32_t batch = 2, T = plan.timesteps;
   std::vector<std::vector<uint8_t>> inputs;
   std::vector<ReferenceResult> expected;
@@ -155,7 +154,23 @@ TEST_P(CudaKernel, EqualsReferenceOnRandomNetworks) {
 TEST_P(CudaKernel, StreamsStepByStep) {
   const uint64_t first = fromEnvironment("LASNN_TEST_SEED", 1), count = fromEnvironment("LASNN_TEST_COUNT", 5);
   for (uint64_t seed = first; seed < first + count && !HasFailure(); ++seed)
-    compareSteps(seed, tiled(GetParam(), seed));
+    compareSteps(seed, randomPlan(seed), tiled(GetParam(), seed));
+}
+
+TEST_P(CudaKernel, StreamsWithDelays) {
+  const uint64_t first = fromEnvironment("LASNN_TEST_SEED", 1), count = fromEnvironment("LASNN_TEST_COUNT", 6);
+  for (uint64_t seed = first; seed < first + count && !HasFailure(); ++seed)
+    compareSteps(seed, randomRecurrentPlan(seed), tiled(GetParam(), seed));
+}
+
+TEST(CudaEmulated, DelaysNeedAProgramOfOneStep) {
+  plan::Network plan;
+  for (uint64_t seed = 1; plan.delays.empty(); ++seed)
+    plan = randomRecurrentPlan(seed);
+  plan.timesteps = 3;
+  std::string error;
+  EXPECT_TRUE(cuda::makeProgram(plan, cuda::Choice::Auto, error).launches.empty());
+  EXPECT_NE(error.find("the network has delays, and its layers cannot run over 3 time-steps at once"), std::string::npos) << error;
 }
 
 struct Case {
