@@ -51,17 +51,15 @@ std::string number(double value) {
 std::string numberOrNull(bool known, double value) { return known ? number(value) : "null"; }
 
 /// One form of a network, compiled for a batch.
-struct Compiled {
+struct Variant {
   std::string form;
   uint32_t batch;
-  cuda::Program program;
-  std::vector<uint8_t> bytes;
+  cuda::Compiled compiled;
 };
 
-Compiled compile(const plan::Network &plan, const bench::Gpu &gpu, const std::string &form, uint32_t batch, double rate) {
-  const cuda::Options options = bench::optionsFor(gpu, form, batch, rate);
+Variant compile(const plan::Network &plan, const bench::Gpu &gpu, const std::string &form, uint32_t batch, double rate) {
   std::string error;
-  Compiled one = {form, batch, cuda::makeProgram(plan, options, error), bench::compileFor(gpu, plan, options, false, error)};
+  Variant one = {form, batch, bench::compileFor(gpu, plan, bench::optionsFor(gpu, form, batch, rate), error)};
   if (!error.empty())
     fail(error);
   return one;
@@ -69,8 +67,8 @@ Compiled compile(const plan::Network &plan, const bench::Gpu &gpu, const std::st
 
 class Timing {
 public:
-  Timing(const plan::Network &plan, const Compiled &compiled, double input_rate, double rate)
-      : plan_(plan), form_(compiled.form), input_rate_(input_rate), rate_(rate), batch_(compiled.batch), program_(compiled.program), model_(compiled.bytes) {
+  Timing(const plan::Network &plan, const Variant &variant, double input_rate, double rate)
+      : plan_(plan), form_(variant.form), input_rate_(input_rate), rate_(rate), batch_(variant.batch), program_(variant.compiled.whole), model_(variant.compiled.bytes) {
     lasnn_cuda_options options = {};
     options.size = sizeof options;
     options.max_batch = batch_, options.no_stats = 1;
@@ -172,21 +170,21 @@ void writeFile(const std::string &path, const std::vector<uint8_t> &bytes, const
     fail(path + ": " + (error.empty() ? "cannot be written" : error));
 }
 
-void writeAll(const plan::Network &plan, const std::vector<Compiled> &all, const std::string &prefix) {
+void writeAll(const plan::Network &plan, const std::vector<Variant> &all, const std::string &prefix) {
   std::string error;
   const std::vector<uint8_t> bytes = x86::writeLasnn(plan, {"bench_cuda", "", plan.name, "", ""}, {}, error);
   writeFile(prefix + ".x86.lasnn", bytes, error);
-  for (const Compiled &one : all)
-    writeFile(prefix + "." + one.form + ".lasnn", one.bytes, "");
+  for (const Variant &one : all)
+    writeFile(prefix + "." + one.form + ".lasnn", one.compiled.bytes, "");
 }
 
 /// Every form for every batch, compiled side by side.
-std::vector<Compiled> compileAll(const plan::Network &plan, const bench::Gpu &gpu, const std::vector<std::string> &forms, const std::vector<size_t> &batches, double rate) {
+std::vector<Variant> compileAll(const plan::Network &plan, const bench::Gpu &gpu, const std::vector<std::string> &forms, const std::vector<size_t> &batches, double rate) {
   std::vector<std::pair<std::string, uint32_t>> wanted;
   for (const std::string &form : forms)
     for (size_t batch : batches)
       wanted.emplace_back(form, uint32_t(batch));
-  std::vector<Compiled> all(wanted.size());
+  std::vector<Variant> all(wanted.size());
   std::atomic<size_t> next = 0;
   std::vector<std::thread> workers;
   for (unsigned i = 0; i < std::min<size_t>(std::max(1u, std::thread::hardware_concurrency()), wanted.size()); ++i)
@@ -231,12 +229,12 @@ int main(int argc, char **argv) {
   plan::Network plan = net == "layer" ? bench::oneLayer(channels, size, out, stride, timesteps, 1) : bench::resnet18({width, size, 10, stem_stride}, timesteps, 1);
   const std::vector<double> rates = bench::calibrate(plan, rate, 1);
   const double reached = std::accumulate(rates.begin(), rates.end(), 0.0) / double(rates.size());
-  const std::vector<Compiled> all = compileAll(plan, *gpu, forms, batches, reached);
+  const std::vector<Variant> all = compileAll(plan, *gpu, forms, batches, reached);
   if (!prefix.empty()) {
     writeAll(plan, all, prefix);
     return 0;
   }
-  for (const Compiled &one : all)
+  for (const Variant &one : all)
     Timing(plan, one, rate, reached).measure(repeats, seconds);
   return 0;
 }

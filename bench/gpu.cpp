@@ -1,8 +1,6 @@
 #include "bench/gpu.h"
 
-#include "backends/cuda/nvrtc.h"
 #include "backends/cuda/source.h"
-#include "backends/cuda/write_lasnn.h"
 #include "tests/runtime/cuda/emulated_code.h"
 
 #include "lasnn/lasnn.h"
@@ -14,7 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <future>
 #include <iterator>
 
 namespace lasnn::bench {
@@ -34,18 +31,16 @@ std::string keptAt(const std::string &source, const std::string &architecture) {
   return std::string(folder) + "/" + name + "." + architecture;
 }
 
-std::vector<uint8_t> codeOf(const Gpu &gpu, const cuda::Program &program, std::string &error) {
-  if (gpu.emulated)
-    return test::emulatedCode(program, gpu.architecture);
-  const std::string source = cuda::sourceOf(program), path = keptAt(source, gpu.architecture);
+cuda::Cubin codeOf(const cuda::Program &program, const std::string &architecture, std::string &error) {
+  const std::string path = keptAt(cuda::sourceOf(program), architecture);
   if (std::ifstream kept(path, std::ios::binary); kept)
-    return {std::istreambuf_iterator<char>(kept), {}};
-  std::vector<uint8_t> code = cuda::compileCuda(source, gpu.architecture, error).bytes;
+    return {architecture, {std::istreambuf_iterator<char>(kept), {}}, {}};
+  const cuda::Cubin code = cuda::compileProgram(program, architecture, error);
   if (!path.empty() && error.empty()) {
     static std::atomic<int> unique = 0; // written beside and moved: whoever reads finds all of it
     const std::string beside = path + "." + std::to_string(getpid()) + "." + std::to_string(unique++);
     std::ofstream file(beside, std::ios::binary);
-    file.write(reinterpret_cast<const char *>(code.data()), std::streamsize(code.size()));
+    file.write(reinterpret_cast<const char *>(code.bytes.data()), std::streamsize(code.bytes.size()));
     if (!file.flush() || std::rename(beside.c_str(), path.c_str()) != 0)
       error = "LASNN_BENCH_CODE: " + path + " cannot be written";
   }
@@ -87,29 +82,16 @@ cuda::Options optionsFor(const Gpu &gpu, const std::string &form, uint32_t batch
   return options;
 }
 
-std::vector<uint8_t> compileFor(const Gpu &gpu, const plan::Network &plan, const cuda::Options &options, bool stream, std::string &error) {
-  const cuda::Program whole = cuda::makeProgram(plan, options, error);
-  plan::Network single = plan;
-  single.timesteps = 1;
-  std::string step_error;
-  const cuda::Program step = stream ? cuda::makeProgram(single, options, step_error) : cuda::Program();
-  cuda::Code code = {gpu.architecture, {}, {}};
-  if (error.empty() && step_error.empty()) {
-    std::future<std::vector<uint8_t>> beside = std::async(std::launch::async, [&] { return stream ? codeOf(gpu, step, step_error) : std::vector<uint8_t>(); });
-    code.whole = codeOf(gpu, whole, error);
-    code.step = beside.get();
-  }
-  if (error.empty())
-    error = step_error;
-  if (!error.empty())
-    return {};
-  cuda::FileContent content;
-  content.whole = &whole;
-  content.step = stream ? &step : nullptr;
-  content.timesteps = plan.timesteps;
-  content.input_max = plan.encoding == plan::Encoding::Direct ? 255 : plan.buffers[0].max_count;
-  content.codes = {code};
-  return cuda::writeLasnn(content, {"bench", "", plan.name, "", ""}, {}, error);
+cuda::Compiled compileFor(const Gpu &gpu, const plan::Network &plan, const cuda::Options &options, std::string &error) {
+  cuda::CompileOptions how;
+  how.architectures = {gpu.architecture};
+  how.kernels = options;
+  how.maker = codeOf;
+  if (gpu.emulated)
+    how.maker = [](const cuda::Program &program, const std::string &architecture, std::string &) {
+      return cuda::Cubin{architecture, test::emulatedCode(program, architecture), {}};
+    };
+  return cuda::compileNetwork(plan, {"bench", "", plan.name, "", ""}, {}, how, error);
 }
 
 } // namespace lasnn::bench

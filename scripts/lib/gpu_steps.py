@@ -50,6 +50,7 @@ class Context:
         """The command's stdout. It gets the time it may take; what it says lies in logs/NAME.txt."""
         environment = dict(os.environ, **more)
         environment["LASNN_BENCH_CODE"] = str(self.work / "code")
+        environment.pop("LASNN_CUDA_DRIVER", None)  # what is measured is the real driver's
         if self.toy:
             environment["LASNN_CUDA_DRIVER"] = self.emulated
         command = [str(word) for word in command]

@@ -33,8 +33,8 @@ Session open(const AlignedBytes &model, uint32_t max_batch, bool streaming, bool
 
 /// A network with its file, a batch of inputs and what is to come out.
 struct Case {
-  Case(const bench::Gpu &gpu, uint64_t number, const cuda::Options &options) : seed(number), plan(randomPlan(number)), batch(1 + uint32_t(number % 5)) {
-    bytes = bench::compileFor(gpu, plan, options, true, error);
+  Case(const bench::Gpu &gpu, uint64_t number, const cuda::Options &options) : seed(number), plan(number % 4 == 0 ? randomRecurrentPlan(number) : randomPlan(number)), batch(1 + uint32_t(number % 5)) {
+    bytes = bench::compileFor(gpu, plan, options, error).bytes;
     for (uint32_t n = 0; n < batch; ++n) {
       inputs.push_back(randomInput(plan, seed + 1000 * n));
       expected.push_back(Reference(plan).run(inputs.back()));
