@@ -33,8 +33,8 @@ struct Fiber {
   State state = State::Ready;
   void *operand = nullptr;
   std::vector<Copy> copies;
-  uint32_t group = 0;       // of copies, committed so far
-  bool unfenced = false;    // copies arrived, and products may not see them yet
+  uint32_t group = 0;    // of copies, committed so far
+  bool unfenced = false; // copies arrived, and products may not see them yet
 };
 
 struct Block {
@@ -64,8 +64,7 @@ thread_local std::vector<std::unique_ptr<char[]>> stacks; // of fibers, kept fro
 void enter() {
   Fiber &fiber = current->fibers[current->running];
   (*current->kernel)();
-  if (!fiber.copies.empty())
-    fail("leaves with %zu copies that it did not wait for", fiber.copies.size());
+  if (!fiber.copies.empty()) fail("leaves with %zu copies that it did not wait for", fiber.copies.size());
   fiber.state = State::Done;
   swapcontext(&fiber.context, &current->scheduler); // never comes back
 }
@@ -84,8 +83,7 @@ bool release(Block &block, uint32_t first, uint32_t end, State state, void (*tog
   uint32_t waiting = 0;
   for (uint32_t i = first; i < end; ++i)
     waiting += block.fibers[i].state == state;
-  if (waiting == 0)
-    return false;
+  if (waiting == 0) return false;
   void *operands[1024];
   for (uint32_t i = first; i < end; ++i) {
     if (block.fibers[i].state != state)
@@ -113,8 +111,9 @@ void meet(State state, void *mine) {
   swapcontext(&fiber.context, &current->scheduler);
 }
 
-/// The byte k of column n of a matrix without swizzle, K innermost: core matrices of 8 columns by 16 bytes, one after another along K by the leading
-/// offset, along N by the stride offset (PTX ISA, "Asynchronous Warpgroup Level Matrix Shared Memory Layout", "Matrix Descriptor Format").
+/// The byte k of column n of a matrix without swizzle, K innermost: core matrices of 8 columns by 16 bytes, one after another along K by
+/// the leading offset, along N by the stride offset (PTX ISA, "Asynchronous Warpgroup Level Matrix Shared Memory Layout", "Matrix
+/// Descriptor Format").
 int32_t byteThrough(uint64_t descriptor, uint32_t n, uint32_t k) {
   if (descriptor >> 62 || (descriptor >> 49 & 7))
     fail("matrix descriptor %llx: swizzle or a base offset, which no kernel uses", static_cast<unsigned long long>(descriptor));
@@ -172,8 +171,7 @@ const uint8_t *sharedAt(uint32_t address, uint32_t bytes) {
 
 void copyAsync16(void *shared, const void *global) {
   Fiber &fiber = current->fibers[current->running];
-  if (sharedAddress(shared, 16) % 16 || reinterpret_cast<uintptr_t>(global) % 16)
-    fail("a copy of 16 bytes that is not aligned to 16");
+  if (sharedAddress(shared, 16) % 16 || reinterpret_cast<uintptr_t>(global) % 16) fail("a copy of 16 bytes that is not aligned to 16");
   std::memset(shared, unwritten, 16);
   fiber.copies.push_back({static_cast<uint8_t *>(shared), static_cast<const uint8_t *>(global), fiber.group});
 }
@@ -198,19 +196,16 @@ void commitProducts() {
 }
 
 void issueProduct(const Product &product) {
-  if (!current->fenced)
-    fail("a warpgroup's product without a fence before it");
+  if (!current->fenced) fail("a warpgroup's product without a fence before it");
   for (const Fiber &fiber : current->fibers)
-    if (fiber.unfenced)
-      fail("a warpgroup's product with copies in shared memory that no fence made visible to it");
+    if (fiber.unfenced) fail("a warpgroup's product with copies in shared memory that no fence made visible to it");
   current->products.push_back(product);
   current->committed = false;
 }
 
 void waitProducts() {
   meetBlock(nullptr, [](void *const *) {
-    if (!current->committed)
-      fail("waits for products that are not committed");
+    if (!current->committed) fail("waits for products that are not committed");
     for (const Product &product : current->products)
       compute(product);
     current->products.clear();
@@ -236,8 +231,7 @@ void emulate(uint32_t blocks, uint32_t threads, uint32_t shared_bytes, const std
       for (uint32_t first = 0; first < count; first += lanesPerWarp)
         runWarp(block, first);
     } while (release(block, 0, count, State::InBlock, block.together_block));
-    if (!block.products.empty())
-      fail("a block leaves with %zu products that it did not wait for", block.products.size());
+    if (!block.products.empty()) fail("a block leaves with %zu products that it did not wait for", block.products.size());
   }
   current = nullptr;
 }

@@ -57,9 +57,10 @@ private:
   }
 
   void checkNames() {
-    for (const auto &[name, kernel] : options_.forced)
-      if (std::none_of(plan_.layers.begin(), plan_.layers.end(), [&](const plan::Layer &layer) { return layer.name == name && !layer.synapses.empty(); }))
-        error_ = "kernel " + kernel + " is asked for layer " + name + ": there is no layer with synapses of that name";
+    for (const auto &forced : options_.forced)
+      if (std::none_of(plan_.layers.begin(), plan_.layers.end(),
+                       [&](const plan::Layer &layer) { return layer.name == forced.first && !layer.synapses.empty(); }))
+        error_ = "kernel " + forced.second + " is asked for layer " + forced.first + ": there is no layer with synapses of that name";
   }
 
   void encode(bool direct) {

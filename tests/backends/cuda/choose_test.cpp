@@ -22,7 +22,8 @@ plan::Synapse synapse(uint32_t input, uint32_t out, uint32_t in, uint32_t kernel
 
 plan::Layer spiking(const std::string &name, uint32_t output, uint32_t channels, uint32_t size, plan::Synapse s) {
   plan::Layer layer;
-  layer.name = name, layer.output = output, layer.out_channels = channels, layer.out_height = layer.out_width = size, layer.synapses = {std::move(s)};
+  layer.name = name, layer.output = output, layer.out_channels = channels, layer.out_height = layer.out_width = size,
+  layer.synapses = {std::move(s)};
   layer.bias.assign(channels, 3), layer.neuron.v_threshold.assign(channels, 40), layer.neuron.v_reset.assign(channels, 0);
   return layer;
 }
@@ -71,10 +72,12 @@ TEST(CudaChoice, RefusalsNameLayerAndKernel) {
   options.forced["conv"] = "dense";
   EXPECT_EQ(refusal(oneLayer(64, 8, 64), options), "layer conv, kernel dense: the kernel cannot compute the layer: it has 64 groups");
   options.forced["conv"] = "skip";
-  EXPECT_EQ(refusal(oneLayer(64, 8, 1, 3), options), "layer conv, kernel skip: the kernel cannot compute the layer: it reads counts above 1");
+  EXPECT_EQ(refusal(oneLayer(64, 8, 1, 3), options),
+            "layer conv, kernel skip: the kernel cannot compute the layer: it reads counts above 1");
   options.forced["conv"] = "depthwise";
-  EXPECT_EQ(refusal(oneLayer(64, 8, 2), options),
-            "layer conv, kernel depthwise: the kernel cannot compute the layer: 64 channels in 2 groups become 64, not each one of its own");
+  EXPECT_EQ(
+      refusal(oneLayer(64, 8, 2), options),
+      "layer conv, kernel depthwise: the kernel cannot compute the layer: 64 channels in 2 groups become 64, not each one of its own");
   options.forced["conv"] = "split:3";
   EXPECT_EQ(refusal(oneLayer(64, 8), options), "layer conv, kernel split:3: its tile counts are 1, 2, 4");
   options.forced = {{"cnov", "split"}};
@@ -102,7 +105,9 @@ TEST(CudaChoice, FastestMeasuredKernelBeatsTheModel) {
   const std::string features = "b512 t4 bits 64x8x8 k3x3 s1x1 d1x1 g1 -> bits 64x8x8";
   cuda::Options options;
   const std::string modelled = kernelFor(oneLayer(64, 8), options);
-  options.measured = {{"sm_80", features, "event", 1, 1}, {"sm_90a", features + " ", "event", 1, 1}, {"sm_90a", features, "depthwise", 1, 1},
+  options.measured = {{"sm_80", features, "event", 1, 1},
+                      {"sm_90a", features + " ", "event", 1, 1},
+                      {"sm_90a", features, "depthwise", 1, 1},
                       {"sm_90a", features, "split", 3, 1}};
   EXPECT_EQ(kernelFor(oneLayer(64, 8), options), modelled); // another GPU, another layer, a kernel that cannot, tiles that are not
   options.measured.push_back({"sm_90a", features, "skip", 8, 30});
@@ -125,17 +130,22 @@ plan::Network withBetween(plan::LayerKind kind, plan::PoolKind pool, uint32_t ch
   plan.name = "between", plan.timesteps = 3, plan.encoding = plan::Encoding::Events;
   const bool sum = kind == plan::LayerKind::Add;
   const uint32_t small = sum ? size : size / 2, most = sum ? 2 : pool == plan::PoolKind::Sum ? 4 : 1;
-  plan.buffers = {{"in", channels, size, size, 1}, {"a", channels, size, size, 1}, {"between", channels, small, small, most}, {"b", 40, small, small, 1}};
+  plan.buffers = {{"in", channels, size, size, 1},
+                  {"a", channels, size, size, 1},
+                  {"between", channels, small, small, most},
+                  {"b", 40, small, small, 1}};
   plan::Layer between;
-  between.kind = kind, between.name = "between", between.output = 2, between.out_channels = channels, between.out_height = between.out_width = small;
+  between.kind = kind, between.name = "between", between.output = 2, between.out_channels = channels,
+  between.out_height = between.out_width = small;
   between.inputs = sum ? std::vector<uint32_t>{0, 1} : std::vector<uint32_t>{1};
   between.pool = pool;
-  if (!sum)
-    between.kernel_h = between.kernel_w = between.stride_h = between.stride_w = 2;
+  if (!sum) between.kernel_h = between.kernel_w = between.stride_h = between.stride_w = 2;
   plan::Layer out;
-  out.kind = plan::LayerKind::Readout, out.name = "out", out.out_channels = 5, out.bias.assign(5, 0), out.synapses = {synapse(3, 5, 40 * small * small, 1)};
+  out.kind = plan::LayerKind::Readout, out.name = "out", out.out_channels = 5, out.bias.assign(5, 0),
+  out.synapses = {synapse(3, 5, 40 * small * small, 1)};
   out.synapses[0].kernel_h = out.synapses[0].kernel_w = small;
-  plan.layers = {spiking("a", 1, channels, size, synapse(0, channels, channels, 3)), between, spiking("b", 3, 40, small, synapse(2, 40, channels, 3)), out};
+  plan.layers = {spiking("a", 1, channels, size, synapse(0, channels, channels, 3)), between,
+                 spiking("b", 3, 40, small, synapse(2, 40, channels, 3)), out};
   plan.output_count = 5;
   return plan;
 }
@@ -160,8 +170,7 @@ void expectFused(const plan::Network &plan, const std::string &kernel) {
 
 TEST(CudaFuse, PoolsAndSumsGoIntoTheirReader) {
   for (const cuda::Form &form : cuda::forms()) {
-    if (form.tiles.empty() || form.kernel == cuda::Kernel::Depthwise)
-      continue;
+    if (form.tiles.empty() || form.kernel == cuda::Kernel::Depthwise) continue;
     expectFused(withBetween(plan::LayerKind::Pool, plan::PoolKind::Max, 64, 6), form.name);
     expectFused(withBetween(plan::LayerKind::Pool, plan::PoolKind::Sum, 64, 6), form.name);
     expectFused(withBetween(plan::LayerKind::Add, plan::PoolKind::Max, 64, 3), form.name);

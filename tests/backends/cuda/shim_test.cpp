@@ -36,8 +36,7 @@ TEST(CudaShim, SumBeforeAndBytes) {
 TEST(CudaShim, CopyArrivesAtItsWaitOnly) {
   alignas(16) const std::array<uint8_t, 32> global = {1, 2, 3};
   emulate(1, 1, 512, [&] {
-    if (threadIdx.x > 0)
-      return;
+    if (threadIdx.x > 0) return;
     uint8_t *shared = sharedMemory();
     shared[0] = 9;
     copyAsync16(shared, global.data());
@@ -67,8 +66,7 @@ int32_t firstSum(uint32_t leading, uint32_t stride, bool fenced) {
     int32_t d[4][4] = {};
     uint32_t a[4] = {0x01010101, 0x01010101, 0x01010101, 0x01010101};
     const uint64_t b = uint64_t(sharedAddress(sharedMemory(), 1024) >> 4) | uint64_t(leading >> 4) << 16 | uint64_t(stride >> 4) << 32;
-    if (fenced)
-      fenceProducts();
+    if (fenced) fenceProducts();
     multiplyAddGroup<false, 4>(d, a, b);
     commitProducts();
     EXPECT_EQ(d[1][0], 0) << "not before the wait";
@@ -86,8 +84,16 @@ TEST(CudaShim, ProductReadsThroughItsDescriptor) {
 
 TEST(CudaShimDeathTest, UndefinedKernelsEnd) {
   alignas(16) static const std::array<uint8_t, 64> global = {};
-  EXPECT_DEATH(emulate(1, threadsPerBlock, 0, [] { if (threadIdx.x != 77) syncBlock(); }), "127 of them wait, and thread 77 has left");
-  EXPECT_DEATH(emulate(1, 32, 0, [] { if (threadIdx.x != 5) shuffleXor(1, 1); }), "31 of them wait, and thread 5 has left");
+  EXPECT_DEATH(emulate(1, threadsPerBlock, 0,
+                       [] {
+                         if (threadIdx.x != 77) syncBlock();
+                       }),
+               "127 of them wait, and thread 77 has left");
+  EXPECT_DEATH(emulate(1, 32, 0,
+                       [] {
+                         if (threadIdx.x != 5) shuffleXor(1, 1);
+                       }),
+               "31 of them wait, and thread 5 has left");
   EXPECT_DEATH(emulate(1, threadsPerBlock, 0, [] { threadIdx.x < 32 ? void(shuffleXor(1, 1)) : syncBlock(); }), "thread 0 has left");
   EXPECT_DEATH(emulate(1, 1, 64, [] { copyAsync16(sharedMemory() + 56, global.data()); }), "16 bytes at 56 of 64 bytes of shared memory");
   EXPECT_DEATH(emulate(1, 1, 64, [] { copyAsync16(sharedMemory(), global.data() + 4); }), "not aligned to 16");
