@@ -69,7 +69,7 @@ void report(const Job &job, bool step, std::vector<KernelReport> &kernels) {
   for (size_t i = 0; i < job.program->launches.size(); ++i) {
     const Launch &launch = job.program->launches[i];
     KernelReport kernel = {launch.name, nameOf(launch.kernel), job.architecture, step, threadsPerBlock, launch.sharedBytes(), {}};
-    if (const auto found = job.cubin.kernels.find(kernelName(i)); found != job.cubin.kernels.end())
+    if (const auto found = job.cubin.kernels.find(kernelName(*job.program, i)); found != job.cubin.kernels.end())
       kernel.resources = found->second;
     kernel.shared_bytes += kernel.resources.shared_bytes;
     kernels.push_back(std::move(kernel));

@@ -38,8 +38,8 @@ void expectResources(const cuda::Program &program, const std::string &architectu
     const cuda::Launch &launch = program.launches[i];
     const std::string what = where + ", " + architecture + ", " + cuda::nameOf(launch.kernel) + ":" + std::to_string(launch.tiles) + " T " +
                              std::to_string(launch.shape.timesteps);
-    ASSERT_TRUE(cubin.kernels.count(cuda::kernelName(i))) << what;
-    const cuda::KernelResources &r = cubin.kernels.at(cuda::kernelName(i));
+    ASSERT_TRUE(cubin.kernels.count(cuda::kernelName(program, i))) << what;
+    const cuda::KernelResources &r = cubin.kernels.at(cuda::kernelName(program, i));
     EXPECT_GT(r.registers, 0u) << what;
     EXPECT_LE(r.spill_store_bytes + r.spill_load_bytes, spills_allowed) << what;
     EXPECT_EQ(r.shared_bytes, 0u) << what; // all of it is the launch's
