@@ -67,8 +67,9 @@ std::vector<uint8_t> writeLmap(lmap::Mapping mapping) {
   mapping.clear_hash();
   mapping.set_hash(lmapHash(mapping));
   const std::string message = serialized(mapping);
-  std::vector<uint8_t> bytes(kMark, kMark + sizeof kMark);
-  bytes.insert(bytes.end(), message.begin(), message.end());
+  std::vector<uint8_t> bytes(sizeof kMark + message.size());
+  std::memcpy(bytes.data(), kMark, sizeof kMark);
+  std::memcpy(bytes.data() + sizeof kMark, message.data(), message.size());
   return bytes;
 }
 
