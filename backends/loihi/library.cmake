@@ -20,6 +20,9 @@ if(NOT TARGET lasnn_loihi)
   add_library(lasnn_loihi STATIC
     ${CMAKE_CURRENT_LIST_DIR}/chip.cpp ${CMAKE_CURRENT_LIST_DIR}/chip_fields.cpp ${generated}/loihi_targets.inc
     ${CMAKE_CURRENT_LIST_DIR}/lmap.cpp)
+  foreach(name program decode host energy simulator)
+    target_sources(lasnn_loihi PRIVATE ${CMAKE_CURRENT_LIST_DIR}/sim/${name}.cpp)
+  endforeach()
   target_include_directories(lasnn_loihi PUBLIC ${PROJECT_SOURCE_DIR} PRIVATE ${generated})
   target_include_directories(lasnn_loihi SYSTEM PRIVATE ${YAML_CPP_INCLUDE_DIR})
   target_link_libraries(lasnn_loihi PUBLIC lasnn_lmap_proto Threads::Threads PRIVATE lasnn::runtime lasnn_options yaml-cpp)
