@@ -54,6 +54,7 @@ public:
     return llvm::is_contained(builtin, target.str()) || target.ends_with(".yaml") || target.ends_with(".yml");
   }
   int thresholdStep() const override { return 64; }
+  bool wantsRates() const override { return true; }
 
   std::string checkVariant(llvm::StringRef variant) const override {
     if (variant.empty()) return "which chip? one of loihi1, loihi2, or the path of a chip's YAML file";
@@ -70,10 +71,11 @@ public:
     return refuse(network, lower(*plan, *chip.chip).errors);
   }
 
-  llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance, llvm::StringRef variant, const BackendOptions &options) const override {
+  llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance, const TargetOptions &options) const override {
+    const std::string &variant = options.variant;
     FailureOr<plan::Network> plan = plan::planNetwork(network, name());
     if (failed(plan)) return failure();
-    const ChipResult chip = loadChip(variant.empty() ? "loihi1" : variant.str());
+    const ChipResult chip = loadChip(variant.empty() ? "loihi1" : variant);
     if (!chip.chip) return network.emitError() << "backend loihi: " << checkVariant(variant);
     MapOptions map;
     const std::optional<Objective> objective = parseObjective(options.objective);
@@ -84,6 +86,7 @@ public:
     map.effort = options.effort;
     map.time_limit_s = options.time_limit_s;
     map.threads = options.threads;
+    map.rates = options.rates;
     MapResult mapped = mapNetwork(*plan, *chip.chip, map, provenance);
     if (!mapped.mapping) return refuse(network, mapped.errors), failure();
     Artefact artefact;
