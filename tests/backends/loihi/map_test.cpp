@@ -26,6 +26,19 @@ std::string joined(const std::vector<std::string> &lines) {
   return text;
 }
 
+/// A clamp that acts is mostly one that the chip does not have: most networks here go without, some keep theirs and are refused or exact.
+plan::Network chipPlan(uint64_t seed) {
+  plan::Network plan = randomChipPlan(seed);
+  if (seed % 10 == 0) return plan;
+  for (plan::Layer &layer : plan.layers) {
+    layer.neuron.state_bits = 24;
+    layer.neuron.has_v_min = layer.neuron.has_v_min && seed % 10 < 4;
+    layer.neuron.v_min = 0;
+    for (size_t k = 0; k < layer.neuron.rho.size() && layer.neuron.has_v_min; ++k) layer.neuron.rho[k] = std::min(layer.neuron.rho[k], layer.neuron.v_threshold[k] + 1);
+  }
+  return plan;
+}
+
 void expectEqual(const plan::Network &plan, const lmap::Mapping &mapping, const std::string &what) {
   std::vector<std::string> errors;
   const auto program = makeProgram(mapping, errors);
@@ -43,25 +56,26 @@ void expectEqual(const plan::Network &plan, const lmap::Mapping &mapping, const 
 TEST(LoihiMap, RandomNetworksComputeTheSameOnTheChip) {
   const uint64_t first = fromEnvironment("LASNN_TEST_SEED", 1), count = fromEnvironment("LASNN_TEST_COUNT", 300);
   uint64_t mapped = 0, several = 0;
-  std::map<std::string, uint32_t> refused;
+  uint64_t refused = 0;
   for (uint64_t seed = first; seed < first + count && !HasFatalFailure(); ++seed) {
-    const plan::Network plan = randomChipPlan(seed);
+    const plan::Network plan = chipPlan(seed);
     const Chip chip = *loadChip(seed % 3 ? "tiny" : "loihi1").chip;
     MapOptions options;
     options.seed = seed;
     options.threads = 1;
     const MapResult result = mapNetwork(plan, chip, options, {});
     if (!result.mapping || !result.errors.empty()) {
-      ++refused[joined(result.errors)];
+      ++refused;
+      EXPECT_FALSE(result.errors.empty());
       continue;
     }
     ++mapped;
     several += result.mapping->cores_size() > 1;
     expectEqual(plan, *result.mapping, "seed " + std::to_string(seed));
   }
-  for (const auto &[why, times] : refused) std::printf("%u refused: %s", times, why.c_str());
-  std::printf("%llu mapped, %llu of them on several cores\n", static_cast<unsigned long long>(mapped), static_cast<unsigned long long>(several));
-  EXPECT_GT(mapped, count / 2);
+  std::printf("%llu mapped, %llu of them on several cores, %llu refused\n", static_cast<unsigned long long>(mapped), static_cast<unsigned long long>(several),
+              static_cast<unsigned long long>(refused));
+  EXPECT_GT(mapped, count * 3 / 4);
   EXPECT_GT(several, mapped / 2);
 }
 
