@@ -1,0 +1,17 @@
+# lasnn_loihi: chips, mapper, checker, simulator and reports. Needs no MLIR.
+if(NOT TARGET lasnn_loihi)
+  find_package(yaml-cpp REQUIRED)
+  set(targets "")
+  foreach(name loihi1 loihi2 tiny)
+    list(APPEND targets ${CMAKE_CURRENT_LIST_DIR}/targets/${name}.yaml)
+  endforeach()
+  set(generated ${PROJECT_BINARY_DIR}/backends/loihi)
+  add_custom_command(OUTPUT ${generated}/loihi_targets.inc
+    COMMAND ${CMAKE_COMMAND} -DOUT=${generated}/loihi_targets.inc "-DTARGETS=${targets}" -P ${CMAKE_CURRENT_LIST_DIR}/embed_targets.cmake
+    DEPENDS ${targets} ${CMAKE_CURRENT_LIST_DIR}/embed_targets.cmake VERBATIM)
+  add_library(lasnn_loihi STATIC
+    ${CMAKE_CURRENT_LIST_DIR}/chip.cpp ${CMAKE_CURRENT_LIST_DIR}/chip_fields.cpp ${generated}/loihi_targets.inc)
+  target_include_directories(lasnn_loihi PUBLIC ${PROJECT_SOURCE_DIR} PRIVATE ${generated})
+  target_include_directories(lasnn_loihi SYSTEM PRIVATE ${YAML_CPP_INCLUDE_DIR})
+  target_link_libraries(lasnn_loihi PRIVATE lasnn_options yaml-cpp)
+endif()
