@@ -32,7 +32,7 @@ std::optional<Resource> binding(const Use &used, const Allowed &allowed);
 
 // 1
 struct Header {
-  std::string network, source, source_sha256, mapping_sha256; ///< the last one of the finished .lmap; empty when none was written
+  std::string network, source, source_sha256, mapping_hash; ///< the last one of the finished .lmap; empty when none was written
   std::string target, target_title, profile, profile_source;
   Maybe energy_error_percent, time_error_percent; ///< of the profile against silicon
   std::string tool, options;
@@ -52,7 +52,7 @@ struct Summary {
   Maybe spikes_per_step, packets_per_step, interchip_per_step, hops_mean, hops_max;
   std::string busiest_link;
   Maybe busiest_link_per_step;
-  Maybe energy_per_inference_pj, time_per_step_ns, time_per_inference_ns, edp_pj_ms, static_percent;
+  Maybe energy_per_inference_pj, time_per_step_ns, time_per_inference_ns, edp_uj_s, static_percent;
   Maybe compression() const { return stored_synapses ? Maybe(double(synapses) / double(stored_synapses)) : Maybe(); }
   Maybe gapPercent() const { return lower_bound ? Maybe(100.0 * (double(cores) - double(lower_bound)) / double(lower_bound)) : Maybe(); }
 };

@@ -16,6 +16,7 @@ constexpr size_t kCoresShown = 24, kLinksShown = 10;
 std::string code(const std::string &text) { return text.empty() ? "" : "<code>" + escapeHtml(text) + "</code>"; }
 std::string heading(int number, const char *text) { return fmt::format("<h2 id=\"s{}\">{}. {}</h2>\n", number, number, text); }
 std::string more(const std::string &summary, const std::string &body) { return fmt::format("<details><summary>{}</summary>\n{}</details>\n", summary, body); }
+std::string dense(const std::string &table) { return "<div class=\"dense\">" + table + "</div>\n"; }
 std::string count(uint64_t value) { return whole(double(value)); }
 
 std::string share(uint64_t used, const std::optional<uint64_t> &allowed) {
@@ -37,6 +38,7 @@ std::string top(const Data &d) {
   for (size_t r = 0; r < ResourceCount; ++r)
     if (s.max_percent[r] && (!fullest || *s.max_percent[r] > *s.max_percent[*fullest])) fullest = Resource(r);
   std::vector<std::pair<std::string, std::string>> tiles{
+      {count(s.neurons), fmt::format("neurons, {} synapses stored as {}", count(s.synapses), count(s.stored_synapses))},
       {fmt::format("{} <small>of {}</small>", s.cores, s.cores_available), s.lower_bound ? fmt::format("cores; no mapping needs fewer than {}", s.lower_bound) : "cores"},
       {fmt::format("{}", s.chips), s.chips == 1 ? fmt::format("chip, {} tiles used", s.tiles) : fmt::format("chips, {} tiles used", s.tiles)}};
   if (fullest) tiles.emplace_back(percentText(s.max_percent[*fullest]), fmt::format("{}: the fullest resource of a core", kResources[*fullest].title));
@@ -53,7 +55,7 @@ std::string mapping(const Header &h) {
   for (const auto &[name, ms] : h.passes_ms) passes += fmt::format("{}{} {} ms", passes.empty() ? "" : ", ", escapeHtml(name), shortNumber(ms)), all += ms;
   auto band = [](const Maybe &error) { return error ? fmt::format("within {} %", shortNumber(error)) : std::string("unknown"); };
   return heading(1, "Mapping") +
-         factsHtml({{"Network", escapeHtml(h.network)}, {"Model", escapeHtml(h.source)}, {"Its SHA-256", code(h.source_sha256)}, {"Mapping's SHA-256", code(h.mapping_sha256)},
+         factsHtml({{"Network", escapeHtml(h.network)}, {"Model", escapeHtml(h.source)}, {"Its SHA-256", code(h.source_sha256)}, {"Mapping's hash", code(h.mapping_hash)},
                     {"Target", fmt::format("{}: {}", escapeHtml(h.target), escapeHtml(h.target_title))},
                     {"Profile of energy and time", h.profile.empty() ? "none: energy and time are unknown" : fmt::format("{}: {}", escapeHtml(h.profile), escapeHtml(h.profile_source))},
                     {"Its error", h.profile.empty() ? "" : fmt::format("energy {}, time {}", band(h.energy_error_percent), band(h.time_error_percent))},
@@ -79,7 +81,7 @@ std::string summary(const Data &d) {
                     {"Busiest link", s.busiest_link.empty() ? "" : fmt::format("{}: {} messages a step", escapeHtml(s.busiest_link), shortNumber(s.busiest_link_per_step))},
                     {"Energy", fmt::format("{} an inference, {} of it static", energyText(s.energy_per_inference_pj), percentText(s.static_percent))},
                     {"Time", fmt::format("{} a step, {} an inference", timeText(s.time_per_step_ns), timeText(s.time_per_inference_ns))},
-                    {"Energy × delay", s.edp_pj_ms ? shortNumber(s.edp_pj_ms) + " pJ·ms" : "unknown"}}) +
+                    {"Energy × delay", s.edp_uj_s ? shortNumber(s.edp_uj_s) + " µJ·s" : "unknown"}}) +
          tableHtml({"resource of a core", "mean", "fullest core", "allowed", "fullest core"}, rows, {0, 4});
 }
 
@@ -97,9 +99,9 @@ std::string layers(const Data &d) {
     traffic.push_back({escapeHtml(l.name), fmt::format("{}", l.start_step), shortNumber(l.spikes_per_step), shortNumber(l.packets_per_step), shortNumber(l.synops_per_step), energyText(l.energy.synapse),
                        energyText(l.energy.soma), energyText(l.energy.axon), energyText(l.energy.network), total && all > 0 ? percentText(100 * *total / all) : "unknown", timeText(l.critical_ns)});
   }
-  return heading(3, "Layers") + "<p class=\"soft\">Shares are those of the layer's fullest core, other layers on that core included.</p>\n" +
-         tableHtml({"layer", "type", "shape", "neurons", "cores", "tile h×w×c", "a core mean / max", "compartments", "in-axons", "out-entries", "synMem", "formats", "profiles", "words", "synapses / stored", "encoding", "binds"},
-                   table, {0, 1, 2, 15, 16}) +
+  return heading(3, "Layers") + "<p class=\"soft\">Shares are those of the layer's fullest core, other layers on that core included. Mean / max: its neurons on a core. Ratio: synapses to stored ones.</p>\n" +
+         dense(tableHtml({"layer", "type", "shape", "neurons", "cores", "tile h×w×c", "mean / max", "cx", "in-axons", "out-entries", "synMem", "formats", "profiles", "words", "ratio", "encoding", "binds"},
+                         table, {0, 1, 2, 15, 16})) +
          "<div class=\"pair\">\n" + figureHtml("utilisation", "How full the layers' fullest cores are", "The line is the limit. A bar beyond it is what does not fit.") +
          figureHtml("binding", "Which limit binds", "Percent of the limit on the layer's fullest core; the outlined one is closest to it.") + "</div>\n" +
          "<h3 class=\"gap\">What the layers do in a step, and their energy an inference</h3>\n" +
@@ -115,14 +117,14 @@ std::string cores(const Data &d) {
     rows.push_back({placeOf(c), escapeHtml(layersOf(d, c)), count(c.neurons), of(Compartments), of(InputAxons), of(OutputEntries), of(SynapseWords), words ? barHtml(*words) : "",
                     shortNumber(c.synops_per_step), shortNumber(c.packets_in_per_step), shortNumber(c.packets_out_per_step), shortNumber(c.hops_mean), timeText(c.busy_ns_per_step), energyText(c.energy_pj)});
   }
-  const std::vector<std::string> heads{"chip.tile.core", "layers", "neurons", "compartments", "in-axons", "out-entries", "synMem", "", "SOP / step", "packets in", "packets out", "hops", "busy / step", "energy"};
+  const std::vector<std::string> heads{"core", "layers", "neurons", "cx", "in-axons", "out-entries", "synMem", "", "SOP/step", "in", "out", "hops", "busy/step", "energy"};
   const Rows first(rows.begin(), rows.begin() + ptrdiff_t(std::min(rows.size(), kCoresShown))), rest(rows.begin() + ptrdiff_t(first.size()), rows.end());
   std::string out = heading(4, "Cores");
-  out += figureHtml("floor", "Floor plan", "Each square is a core, four-sided groups are tiles around one router. Colour: the layer; cores with several layers are split.");
+  out += figureHtml("floor", "Floor plan", "Each square is a core; squares that touch share a tile and its router. Colour: the layer; cores with several layers are split.");
   out += figureHtml("heat", "Core by core", "Every map has its own scale; the number is the fullest core's.");
   out += figureHtml("occupancy", "Which core holds which layer", "Columns are cores in the order of their numbers; the darker, the more of the core's neurons belong to the layer.");
-  out += "<h3 class=\"gap\">Busiest first</h3>\n" + tableHtml(heads, first, {0, 1, 7});
-  if (!rest.empty()) out += more(fmt::format("{} more cores", rest.size()), tableHtml(heads, rest, {0, 1, 7}));
+  out += "<h3 class=\"gap\">Busiest first</h3>\n<p class=\"soft\">Core: chip.tile.core. In and out: packets a step.</p>\n" + dense(tableHtml(heads, first, {0, 1, 7}));
+  if (!rest.empty()) out += more(fmt::format("{} more cores", rest.size()), dense(tableHtml(heads, rest, {0, 1, 7})));
   return out;
 }
 

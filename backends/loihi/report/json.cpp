@@ -39,7 +39,7 @@ Json energyOf(const Energy &e) {
 }
 
 Json headerOf(const Header &h) {
-  return {{"network", h.network}, {"source", h.source}, {"source_sha256", h.source_sha256}, {"mapping_sha256", h.mapping_sha256},
+  return {{"network", h.network}, {"source", h.source}, {"source_sha256", h.source_sha256}, {"mapping_hash", h.mapping_hash},
           {"target", h.target}, {"target_title", h.target_title}, {"profile", h.profile}, {"profile_source", h.profile_source},
           {"energy_error_percent", number(h.energy_error_percent)}, {"time_error_percent", number(h.time_error_percent)},
           {"tool", h.tool}, {"options", h.options}, {"seed", h.seed}, {"timesteps", h.timesteps}, {"latency_steps", h.latency},
@@ -56,7 +56,7 @@ Json summaryOf(const Summary &s) {
           {"hops_mean", number(s.hops_mean)}, {"hops_max", number(s.hops_max)},
           {"busiest_link", s.busiest_link}, {"busiest_link_per_step", number(s.busiest_link_per_step)},
           {"energy_per_inference_pj", number(s.energy_per_inference_pj)}, {"time_per_step_ns", number(s.time_per_step_ns)},
-          {"time_per_inference_ns", number(s.time_per_inference_ns)}, {"edp_pj_ms", number(s.edp_pj_ms)}, {"static_percent", number(s.static_percent)}};
+          {"time_per_inference_ns", number(s.time_per_inference_ns)}, {"edp_uj_s", number(s.edp_uj_s)}, {"static_percent", number(s.static_percent)}};
 }
 
 Json layerOf(const Layer &l) {

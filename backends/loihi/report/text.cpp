@@ -27,7 +27,7 @@ std::string errorText(const Header &h) {
 std::string header(const Header &h) {
   std::string out = fmt::format("{}: {}\n", h.fits ? "FITS" : "DOES NOT FIT", h.verdict);
   out += title(1, "Mapping");
-  out += field("network", h.network) + field("model", h.source) + field("model's sha256", h.source_sha256) + field("mapping's sha256", h.mapping_sha256);
+  out += field("network", h.network) + field("model", h.source) + field("model's sha256", h.source_sha256) + field("mapping's hash", h.mapping_hash);
   out += field("target", fmt::format("{} ({})", h.target, h.target_title)) + field("profile", errorText(h));
   out += field("steps", fmt::format("T = {}, output {} steps later", h.timesteps, h.latency)) + field("seed", fmt::format("{}", h.seed));
   out += field("options", h.options) + field("made by", h.tool);
@@ -52,7 +52,7 @@ std::string summary(const Data &d) {
   if (!s.busiest_link.empty()) out += field("busiest link", fmt::format("{}, {} messages a step", s.busiest_link, shortNumber(s.busiest_link_per_step)));
   out += field("energy", fmt::format("{} an inference, {} of it static", energyText(s.energy_per_inference_pj), percentText(s.static_percent)));
   out += field("time", fmt::format("{} a step, {} an inference", timeText(s.time_per_step_ns), timeText(s.time_per_inference_ns)));
-  out += field("energy x delay", s.edp_pj_ms ? fmt::format("{} pJ ms", shortNumber(s.edp_pj_ms)) : "unknown");
+  out += field("energy x delay", s.edp_uj_s ? fmt::format("{} µJ s", shortNumber(s.edp_uj_s)) : "unknown");
   Table table({"resource of a core", "mean", "fullest", "allowed", ""}, {0, 4});
   for (size_t r = 0; r < ResourceCount; ++r)
     table.add({kResources[r].title, percentText(s.mean_percent[r]), percentText(s.max_percent[r]), d.allowed[r] ? whole(double(*d.allowed[r])) : "unknown", bar(s.max_percent[r])});
