@@ -9,9 +9,18 @@ if(NOT TARGET lasnn_loihi)
   add_custom_command(OUTPUT ${generated}/loihi_targets.inc
     COMMAND ${CMAKE_COMMAND} -DOUT=${generated}/loihi_targets.inc "-DTARGETS=${targets}" -P ${CMAKE_CURRENT_LIST_DIR}/embed_targets.cmake
     DEPENDS ${targets} ${CMAKE_CURRENT_LIST_DIR}/embed_targets.cmake VERBATIM)
+  find_package(Protobuf REQUIRED)
+  find_package(Threads REQUIRED)
+  add_custom_command(OUTPUT ${generated}/lmap.pb.cc ${generated}/lmap.pb.h
+    COMMAND protobuf::protoc --cpp_out=${PROJECT_BINARY_DIR} -I${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_LIST_DIR}/lmap.proto
+    DEPENDS ${CMAKE_CURRENT_LIST_DIR}/lmap.proto VERBATIM)
+  add_library(lasnn_lmap_proto STATIC ${generated}/lmap.pb.cc ${generated}/lmap.pb.h) # apart: not under our warnings
+  target_include_directories(lasnn_lmap_proto SYSTEM PUBLIC ${PROJECT_BINARY_DIR})
+  target_link_libraries(lasnn_lmap_proto PUBLIC protobuf::libprotobuf)
   add_library(lasnn_loihi STATIC
-    ${CMAKE_CURRENT_LIST_DIR}/chip.cpp ${CMAKE_CURRENT_LIST_DIR}/chip_fields.cpp ${generated}/loihi_targets.inc)
+    ${CMAKE_CURRENT_LIST_DIR}/chip.cpp ${CMAKE_CURRENT_LIST_DIR}/chip_fields.cpp ${generated}/loihi_targets.inc
+    ${CMAKE_CURRENT_LIST_DIR}/lmap.cpp)
   target_include_directories(lasnn_loihi PUBLIC ${PROJECT_SOURCE_DIR} PRIVATE ${generated})
   target_include_directories(lasnn_loihi SYSTEM PRIVATE ${YAML_CPP_INCLUDE_DIR})
-  target_link_libraries(lasnn_loihi PRIVATE lasnn_options yaml-cpp)
+  target_link_libraries(lasnn_loihi PUBLIC lasnn_lmap_proto Threads::Threads PRIVATE lasnn::runtime lasnn_options yaml-cpp)
 endif()
