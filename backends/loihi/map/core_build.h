@@ -1,0 +1,33 @@
+// One core as it will be: its tiles' compartments, lists, formats and profiles, and what all that takes of the core's limits.
+#pragma once
+
+#include "backends/loihi/map/tile.h"
+
+#include <string>
+
+namespace lasnn::loihi {
+
+struct CoreProjection {
+  uint32_t tile = 0, projection = 0;
+  uint32_t format = 0; ///< its id, 1 and up
+  TileSynapses synapses;
+};
+
+struct CoreBuild {
+  std::vector<uint32_t> base; ///< by tile: its first compartment
+  std::vector<lmap::CompartmentProfile> profiles;
+  std::vector<uint32_t> profile; ///< by tile
+  std::vector<int32_t> thresholds; ///< mantissas
+  std::vector<lmap::SynapseFormat> formats;
+  std::vector<CoreProjection> projections;
+  lmap::Resources used; ///< output entries but for soft resets' own are not known here
+};
+
+CoreBuild buildCore(const Model &model, const CoreTiles &tiles, const Chip &chip);
+
+/// The first limit that the core breaks, as the chip file calls it; null: none. `extra_outputs` are entries besides used's.
+const char *brokenLimit(const lmap::Resources &used, uint64_t extra_outputs, const Chip &chip);
+/// Needed and allowed of that limit, as "17472 of 16384 words".
+std::string limitText(const char *limit, const lmap::Resources &used, const Chip &chip);
+
+} // namespace lasnn::loihi
