@@ -36,6 +36,7 @@ struct CoreCount {
     Bits bits;
   };
   std::map<uint32_t, Layer> layers;
+  std::vector<int32_t> axon_layers; ///< layer that each input axon leads to (the first of several); -1: none
 };
 
 struct Result {

@@ -70,9 +70,11 @@ void checkGroup(Context &c, uint32_t core, const lmap::Group &g, CoreCount &coun
   const uint64_t neurons = neuronsOf(g), each = g.compartments_per_neuron();
   count.neurons += neurons;
   count.layers[g.layer()].neurons += neurons;
-  const uint64_t pair = g.soft_reset() ? c.chip.arithmetic.soft_reset_compartments : 1, bias = g.bias_terms() > 1 ? g.bias_terms() - 1 : 0;
-  if (layer.kind() == lmap::SPIKING && layer.reset() == lmap::SUBTRACT && c.chip.arithmetic.soft_reset_compartments > 1 && !g.soft_reset())
-    c.found.rule("soft-reset", place, fmt::format("neurons of '{}' reset by subtraction without their second compartment", layer.name()), kMapAgain);
+  // A second compartment subtracts, or compares what the first one goes on to integrate.
+  const bool keeps = layer.kind() == lmap::SPIKING && layer.reset() != lmap::ZERO, soft = layer.kind() == lmap::SPIKING && layer.reset() == lmap::SUBTRACT;
+  const uint64_t pair = keeps ? c.chip.arithmetic.soft_reset_compartments : 1, bias = g.bias_terms() > 1 ? g.bias_terms() - 1 : 0;
+  if (soft && c.chip.arithmetic.soft_reset_compartments > 1 && !g.soft_reset())
+    c.found.rule("soft-reset", place, fmt::format("neurons of '{}' reset by subtraction without their second compartment's synapse", layer.name()), kMapAgain);
   c.found.equal("compartments-per-neuron", place, each, pair + bias, fmt::format("compartments of a neuron of '{}' for its reset and {} bias registers", layer.name(), g.bias_terms()), kMapAgain);
   const uint64_t end = g.base() + neurons * each;
   count.compartments = std::max(count.compartments, end);

@@ -85,6 +85,7 @@ void checkMemory(Context &c, uint32_t index, CoreCount &count) {
     for (uint32_t atom = 0; atom < axon.atoms; ++atom)
       follow(memory, core.axon_word(i) + uint64_t(atom) * (axon.atoms > 1 ? core.axon_stride(i) : 0), core.axon_length(i), core.axon_base(i), axon, atom);
   }
+  for (const Axon &axon : c.axons[index]) count.axon_layers.push_back(axon.targets.empty() ? -1 : int32_t(axon.targets.begin()->first.layer));
   const uint64_t unused = uint64_t(std::count(memory.covered.begin(), memory.covered.end(), false));
   if (unused) c.found.rule("memory-unused", place, fmt::format("{} of its {} words of synapse memory belong to no list", unused, memory.covered.size()), kMapAgain);
   c.found.limit("synapse-words", place, count.synapse_words, c.chip.limits.synapse_words, "words of synapse memory", "cut the layer into smaller tiles, one core more, or use narrower weights");

@@ -30,7 +30,7 @@ std::string coresCsv(const Data &d) {
   std::vector<std::string> row{"id", "place", "chip", "tile", "core", "x", "y", "layers", "neurons"};
   for (const ResourceName &r : kResources) row.push_back(r.key), row.push_back(std::string(r.key) + "_percent");
   for (const char *name : {"binds", "synops_per_step", "packets_in_per_step", "packets_out_per_step", "hops_mean", "busy_ns_per_step", "energy_pj", "weight_bits",
-                           "delay_bits", "index_bits", "prefix_bits", "padding_bits", "soft_reset_bits", "routing_bits"})
+                           "delay_bits", "index_bits", "prefix_bits", "padding_bits", "soft_reset_bits", "routing_entries"})
     row.push_back(name);
   std::string out = csvRow(row);
   for (uint32_t i : busiestFirst(d)) {
@@ -40,7 +40,7 @@ std::string coresCsv(const Data &d) {
     row.push_back(c.binds ? kResources[*c.binds].key : "");
     for (const Maybe &value : {c.synops_per_step, c.packets_in_per_step, c.packets_out_per_step, c.hops_mean, c.busy_ns_per_step, c.energy_pj}) row.push_back(cell(value));
     const Memory &m = c.memory;
-    for (uint64_t bits : {m.weights, m.delays, m.indices, m.prefixes, m.padding, m.soft_reset, m.routing}) row.push_back(cell(bits));
+    for (uint64_t bits : {m.weights, m.delays, m.indices, m.prefixes, m.padding, m.soft_reset, m.routing_entries}) row.push_back(cell(bits));
     out += csvRow(row);
   }
   return out;

@@ -34,7 +34,7 @@ std::optional<Resource> binding(const Use &used, const Allowed &allowed) {
 
 void Memory::add(const Memory &m) {
   weights += m.weights, delays += m.delays, indices += m.indices, prefixes += m.prefixes;
-  padding += m.padding, soft_reset += m.soft_reset, routing += m.routing;
+  padding += m.padding, soft_reset += m.soft_reset, routing_entries += m.routing_entries;
 }
 
 Maybe Energy::total() const {

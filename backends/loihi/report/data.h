@@ -58,10 +58,11 @@ struct Summary {
 };
 
 // 5
-/// Bits of a core's memories, by what they hold.
+/// Bits of synapse memory, by what they hold. Entries of the axon tables are counted beside them: nobody published how many bits one takes.
 struct Memory {
-  uint64_t weights = 0, delays = 0, indices = 0, prefixes = 0, padding = 0, soft_reset = 0, routing = 0;
-  uint64_t total() const { return weights + delays + indices + prefixes + padding + soft_reset + routing; }
+  uint64_t weights = 0, delays = 0, indices = 0, prefixes = 0, padding = 0, soft_reset = 0;
+  uint64_t routing_entries = 0;
+  uint64_t total() const { return weights + delays + indices + prefixes + padding + soft_reset; }
   void add(const Memory &);
 };
 
@@ -114,11 +115,18 @@ struct Network {
   std::vector<Link> links; ///< busiest first
   std::vector<std::pair<uint32_t, double>> hops; ///< messages a step that travel so many hops
   std::vector<std::vector<double>> traffic;      ///< [from layer][to layer], messages a step; the host's last
-  bool assumed = false; ///< nothing was simulated: each neuron spikes once a step, which bounds the traffic
+  bool assumed = false; ///< nothing was simulated: neurons spike at the rates that the mapper took for granted
 };
 
 // 7
+/// The same events at another profile's prices. Profiles are never mixed.
+struct ProfileCost {
+  std::string name, title;
+  Maybe energy_pj, time_ns, static_pj; ///< an inference; energy without static
+  Maybe energy_error_percent, time_error_percent;
+};
 struct Time {
+  std::vector<ProfileCost> profiles; ///< the first is the header's
   std::vector<Named> by_unit_pj; ///< whole inference
   Maybe static_pj, barrier_ns;
   std::string slowest_core, slowest_step;

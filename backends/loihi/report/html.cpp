@@ -42,7 +42,7 @@ std::string top(const Data &d) {
       {fmt::format("{} <small>of {}</small>", s.cores, s.cores_available), s.lower_bound ? fmt::format("cores; no mapping needs fewer than {}", s.lower_bound) : "cores"},
       {fmt::format("{}", s.chips), s.chips == 1 ? fmt::format("chip, {} tiles used", s.tiles) : fmt::format("chips, {} tiles used", s.tiles)}};
   if (fullest) tiles.emplace_back(percentText(s.max_percent[*fullest]), fmt::format("{}: the fullest resource of a core", kResources[*fullest].title));
-  tiles.emplace_back(shortNumber(s.packets_per_step), d.network.assumed ? "packets a step if every neuron spiked" : "packets a step");
+  tiles.emplace_back(shortNumber(s.packets_per_step), d.network.assumed ? "packets a step, at the assumed rates" : "packets a step");
   tiles.emplace_back(shortNumber(s.hops_mean), "hops a packet travels on average");
   tiles.emplace_back(energyText(s.energy_per_inference_pj), "an inference" + (d.header.energy_error_percent ? fmt::format(", known within {} %", shortNumber(d.header.energy_error_percent)) : ""));
   tiles.emplace_back(timeText(s.time_per_inference_ns), fmt::format("an inference of {} steps", d.header.timesteps + d.header.latency));
@@ -133,18 +133,18 @@ std::string memory(const Data &d) {
   Memory all;
   auto add = [&](const std::string &name, const Memory &m) {
     auto cell = [&](uint64_t bits) { return bits ? fmt::format("{} <span class=\"soft\">{:.0f} %</span>", count(bits), 100.0 * double(bits) / double(m.total())) : std::string("0"); };
-    rows.push_back({escapeHtml(name), cell(m.weights), cell(m.delays), cell(m.indices), cell(m.prefixes), cell(m.padding), cell(m.soft_reset), cell(m.routing), count(m.total())});
+    rows.push_back({escapeHtml(name), cell(m.weights), cell(m.delays), cell(m.indices), cell(m.prefixes), cell(m.padding), cell(m.soft_reset), count(m.total()), count(m.routing_entries)});
   };
   for (const Layer &l : d.layers) add(l.name, l.memory), all.add(l.memory);
   add("total", all);
-  return heading(5, "Memory") + figureHtml("memory", "What the cores' memories hold", "Bits, of all the layer's cores.") +
-         tableHtml({"layer", "weights", "delays", "indices", "prefixes", "padding", "soft reset", "routing", "bits in all"}, rows);
+  return heading(5, "Synapse memory") + figureHtml("memory", "What the synapse memories hold", "Of all the layer's cores. Entries of the axon tables are counted below, beside the bits: how many bits one takes is not published.") +
+         tableHtml({"layer", "weights", "delays", "indices", "prefixes", "padding", "soft reset", "bits in all", "axon entries"}, rows);
 }
 
 std::string network(const Data &d) {
   const Network &n = d.network;
   std::string out = heading(6, "Network on chip");
-  if (n.assumed) out += "<p class=\"soft\">Nothing was simulated: the numbers are those of every neuron spiking at every step, which no input exceeds.</p>\n";
+  if (n.assumed) out += "<p class=\"soft\">Nothing was simulated: messages are those at the spike rates that the mapper assumed.</p>\n";
   if (n.links.empty()) return out + "<p>No message leaves its tile.</p>\n";
   Rows rows;
   for (const Link &l : n.links) {
@@ -174,7 +174,12 @@ std::string energyAndTime(const Data &d) {
   for (const auto &[unit, pj] : t.by_unit_pj) facts.emplace_back(unit, energyText(pj));
   facts.insert(facts.end(), {{"Static", energyText(t.static_pj)}, {"Barrier", timeText(t.barrier_ns) + " a step"}, {"Slowest core", escapeHtml(t.slowest_core)}, {"Slowest step", escapeHtml(t.slowest_step)}});
   for (const std::string &what : t.unknown) facts.emplace_back("Unknown, left out", escapeHtml(what));
-  return out + factsHtml(facts);
+  out += factsHtml(facts);
+  Rows rows;
+  for (const ProfileCost &p : t.profiles)
+    rows.push_back({escapeHtml(p.name), escapeHtml(p.title), energyText(p.energy_pj), energyText(p.static_pj), timeText(p.time_ns), percentText(p.energy_error_percent), percentText(p.time_error_percent)});
+  if (rows.size() > 1) out += "<h3 class=\"gap\">An inference, by profile</h3>\n" + tableHtml({"profile", "", "energy without static", "static", "time", "error of energy", "of time"}, rows, {0, 1});
+  return out;
 }
 
 std::string violations(const Data &d) {

@@ -31,7 +31,7 @@ Json bindsOf(const std::optional<Resource> &binds) { return binds ? Json(kResour
 
 Json memoryOf(const Memory &m) {
   return {{"weights", m.weights}, {"delays", m.delays},         {"indices", m.indices}, {"prefixes", m.prefixes},
-          {"padding", m.padding}, {"soft_reset", m.soft_reset}, {"routing", m.routing}, {"total", m.total()}};
+          {"padding", m.padding}, {"soft_reset", m.soft_reset}, {"total", m.total()}, {"routing_entries", m.routing_entries}};
 }
 
 Json energyOf(const Energy &e) {
@@ -66,7 +66,7 @@ Json layerOf(const Layer &l) {
           {"synapses", l.synapses}, {"stored_synapses", l.stored_synapses}, {"synapse_words", l.synapse_words}, {"encoding", l.encoding},
           {"start_step", l.start_step}, {"spikes_per_step", number(l.spikes_per_step)}, {"packets_per_step", number(l.packets_per_step)},
           {"synops_per_step", number(l.synops_per_step)}, {"critical_ns", number(l.critical_ns)}, {"energy_pj", energyOf(l.energy)},
-          {"memory_bits", memoryOf(l.memory)}};
+          {"memory", memoryOf(l.memory)}};
 }
 
 Json coreOf(const Core &c) {
@@ -75,7 +75,7 @@ Json coreOf(const Core &c) {
   return {{"id", c.id}, {"place", placeOf(c)}, {"chip", c.chip}, {"tile", c.tile}, {"core", c.core}, {"x", c.x}, {"y", c.y}, {"layers", layers},
           {"neurons", c.neurons}, {"used", usedOf(c.used)}, {"binds", bindsOf(c.binds)}, {"synops_per_step", number(c.synops_per_step)},
           {"packets_in_per_step", number(c.packets_in_per_step)}, {"packets_out_per_step", number(c.packets_out_per_step)}, {"hops_mean", number(c.hops_mean)},
-          {"busy_ns_per_step", number(c.busy_ns_per_step)}, {"energy_pj", number(c.energy_pj)}, {"memory_bits", memoryOf(c.memory)}};
+          {"busy_ns_per_step", number(c.busy_ns_per_step)}, {"energy_pj", number(c.energy_pj)}, {"memory", memoryOf(c.memory)}};
 }
 
 Json networkOf(const Network &n) {
@@ -88,7 +88,11 @@ Json networkOf(const Network &n) {
 }
 
 Json timeOf(const Time &t) {
-  return {{"by_unit", pairs(t.by_unit_pj, "pj")}, {"static_pj", number(t.static_pj)}, {"barrier_ns", number(t.barrier_ns)},
+  Json profiles = Json::array();
+  for (const ProfileCost &p : t.profiles)
+    profiles.push_back({{"name", p.name}, {"title", p.title}, {"energy_pj", number(p.energy_pj)}, {"static_pj", number(p.static_pj)}, {"time_ns", number(p.time_ns)},
+                        {"energy_error_percent", number(p.energy_error_percent)}, {"time_error_percent", number(p.time_error_percent)}});
+  return {{"profiles", profiles}, {"by_unit", pairs(t.by_unit_pj, "pj")}, {"static_pj", number(t.static_pj)}, {"barrier_ns", number(t.barrier_ns)},
           {"slowest_core", t.slowest_core}, {"slowest_step", t.slowest_step}, {"unknown", t.unknown}, {"step_ns", t.step_ns}, {"busy_ns", t.busy_ns}};
 }
 

@@ -127,8 +127,8 @@
   });
 
   draw.figure('memory', (node, width) => {
-    const kinds = ['weights', 'indices', 'delays', 'prefixes', 'padding', 'soft_reset', 'routing'];
-    const rows = layers.map(layer => ({name: layer.name, parts: kinds.map(kind => layer.memory_bits[kind])}));
+    const kinds = ['weights', 'indices', 'delays', 'prefixes', 'padding', 'soft_reset'];
+    const rows = layers.map(layer => ({name: layer.name, parts: kinds.map(kind => layer.memory[kind])}));
     draw.stacked(node, width, rows, kinds.map(kind => kind.replace('_', ' ')), bits => (bits >= 8192 ? `${draw.short(bits / 8192)} KiB` : `${draw.short(bits)} bit`));
   });
 

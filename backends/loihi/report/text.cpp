@@ -103,19 +103,19 @@ std::string cores(const Data &d, size_t limit) {
 }
 
 std::string memory(const Data &d) {
-  Table table({"layer", "weights", "delays", "indices", "prefixes", "padding", "soft reset", "routing", "total"});
+  Table table({"layer", "weights", "delays", "indices", "prefixes", "padding", "soft reset", "total", "axon entries"});
   auto row = [&](const std::string &name, const Memory &m) {
     auto cell = [&](uint64_t bits) { return bits ? fmt::format("{} ({:.0f} %)", whole(double(bits)), 100.0 * double(bits) / double(m.total())) : "0"; };
-    table.add({name, cell(m.weights), cell(m.delays), cell(m.indices), cell(m.prefixes), cell(m.padding), cell(m.soft_reset), cell(m.routing), whole(double(m.total()))});
+    table.add({name, cell(m.weights), cell(m.delays), cell(m.indices), cell(m.prefixes), cell(m.padding), cell(m.soft_reset), whole(double(m.total())), whole(double(m.routing_entries))});
   };
   Memory all;
   for (const Layer &l : d.layers) row(l.name, l.memory), all.add(l.memory);
   row("total", all);
-  return title(5, "Memory, bits") + table.text();
+  return title(5, "Synapse memory, bits") + table.text();
 }
 
 std::string network(const Data &d, size_t limit) {
-  std::string out = title(6, d.network.assumed ? "Network on chip (nothing was simulated: as if every neuron spiked at every step)" : "Network on chip");
+  std::string out = title(6, d.network.assumed ? "Network on chip (nothing was simulated: at the spike rates that the mapper assumed)" : "Network on chip");
   Table links({"link", "direction", "messages/step", "of capacity", "from whom"}, {0, 1, 4});
   for (size_t i = 0; i < std::min(limit, d.network.links.size()); ++i) {
     const Link &l = d.network.links[i];
@@ -149,7 +149,11 @@ std::string energyAndTime(const Data &d) {
   out += field("static", energyText(d.time.static_pj)) + field("barrier", timeText(d.time.barrier_ns) + " a step");
   out += field("slowest core", d.time.slowest_core) + field("slowest step", d.time.slowest_step);
   for (const std::string &what : d.time.unknown) out += field("unknown, left out", what);
-  return out;
+  if (d.time.profiles.size() < 2) return out;
+  Table table({"by profile", "energy", "static", "time", "error of energy", "of time"});
+  for (const ProfileCost &p : d.time.profiles)
+    table.add({p.name, energyText(p.energy_pj), energyText(p.static_pj), timeText(p.time_ns), percentText(p.energy_error_percent), percentText(p.time_error_percent)});
+  return out + "\n" + table.text();
 }
 
 std::string violations(const Data &d) {

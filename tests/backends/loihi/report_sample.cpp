@@ -53,7 +53,7 @@ Data sampleReport(const SampleOptions &options) {
           c.busy_ns_per_step = *c.synops_per_step * 0.3, c.energy_pj = *c.synops_per_step * 24 * 16;
         }
         const uint64_t bits = c.used[SynapseWords] * 64;
-        c.memory = {bits * 6 / 10, bits / 20, bits * 2 / 10, bits / 20, bits - bits * 6 / 10 - bits / 20 - bits * 2 / 10 - bits / 20, 0, c.used[InputAxons] * 32};
+        c.memory = {bits * 6 / 10, bits / 20, bits * 2 / 10, bits / 20, bits - bits * 6 / 10 - bits / 20 - bits * 2 / 10 - bits / 20, 0, c.used[InputAxons] + c.used[OutputEntries]};
         Layer &l = d.layers[i];
         for (size_t r = 0; r < ResourceCount; ++r) l.used[r] = std::max(l.used[r], c.used[r]);
         l.memory.add(c.memory), l.synapse_words += c.used[SynapseWords];
@@ -100,7 +100,7 @@ Data sampleReport(const SampleOptions &options) {
   d.network.traffic[1][3] = 120, d.network.traffic.back()[0] = 768;
   if (options.simulated) {
     s.spikes_per_step = 2400.5, s.energy_per_inference_pj = 3.3e7, s.time_per_step_ns = 6100, s.time_per_inference_ns = 6100 * 21, s.edp_uj_s = 33.0 * 6100e-9 * 21, s.static_percent = 41.5;
-    d.time = {{{"synapse", 1.4e7}, {"soma", 0.9e7}, {"axon", 0.8e7}, {"network", 0.2e7}}, 1.37e7, 1800.0, "core 0.7.1 (block1.conv_b): 61 % synapse", "step 12: 7.9 µs", {"energy of the barrier: not published"}, {}, {}};
+    d.time = {{{"nahuku", "regression on Nahuku silicon", 1.93e7, 6100.0 * 21, 1.37e7, 12.0, 25.0}, {"davies2018", "Davies 2018, table 2", 1.5e7, 4100.0 * 21, {}, {}, {}}}, {{"synapse", 1.4e7}, {"soma", 0.9e7}, {"axon", 0.8e7}, {"network", 0.2e7}}, 1.37e7, 1800.0, "core 0.7.1 (block1.conv_b): 61 % synapse", "step 12: 7.9 µs", {"energy of the barrier: not published"}, {}, {}};
     for (uint32_t step = 0; step < 21; ++step) {
       d.time.step_ns.push_back(4000 + 3000 * std::sin(step / 5.0));
       std::vector<float> row;
