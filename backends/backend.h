@@ -17,6 +17,8 @@ namespace lasnn {
 struct Artefact {
   std::vector<uint8_t> bytes;
   std::string plan; ///< what --emit=plan prints: the backend's decisions, as text
+  std::string details; ///< one JSON object for --json and --report, or empty
+  std::vector<std::string> warnings;
 };
 
 class Backend {

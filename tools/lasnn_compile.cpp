@@ -33,7 +33,10 @@ struct Options {
 
 std::string targetNames() {
   std::string names;
-  for (const auto &backend : backends()) names += (names.empty() ? "" : ", ") + backend->name().str();
+  for (const auto &backend : backends()) {
+    names += (names.empty() ? "" : ", ") + backend->name().str();
+    if (!backend->variants().empty()) names += fmt::format("[:VARIANT] ({})", backend->variants().str());
+  }
   return names;
 }
 
@@ -121,9 +124,11 @@ int main(int argc, char **argv) {
   declare(app, o);
   LASNN_PARSE(app, argc, argv)
 
-  const Backend *backend = findBackend(o.target);
+  const auto [target, variant] = llvm::StringRef(o.target).split(':');
+  const Backend *backend = findBackend(target);
   auto usage = [&](const std::string &text) { return fail(tool, text), kUsage; };
   if (!backend) return usage(fmt::format("--target={} is unknown, expected one of: {}", o.target, targetNames()));
+  if (std::string wrong = backend->checkVariant(variant); !wrong.empty()) return usage(fmt::format("--target={}: {}", o.target, wrong));
   if (o.output.empty() && o.emit.empty() && !o.check) return usage("-o OUT is missing; add it, or --emit=STAGE, or --check");
   if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
   if (!o.mean.empty()) o.import.mean = o.mean;
@@ -167,9 +172,10 @@ int main(int argc, char **argv) {
     provenance.sourceName = o.model.substr(o.model.find_last_of('/') + 1);
     provenance.sourceSha256 = model->sha256;
     if (!o.calib.empty()) provenance.calibration = fmt::format("{} (first {})", o.calib.substr(0, o.calib.find(':')), o.calibLimit);
-    auto compiled = backend->compile(model->network, provenance);
+    auto compiled = backend->compile(model->network, provenance, variant);
     if (mlir::failed(compiled)) return fail(tool, "nothing was written");
     artefact = std::move(*compiled);
+    for (const std::string &warning : artefact.warnings) fmt::print(stderr, "{}: warning: {}\n", tool, warning);
     if (o.emit == "plan") shown = artefact.plan;
   }
   if (!shown.empty()) {
@@ -183,6 +189,8 @@ int main(int argc, char **argv) {
     if (llvm::Error error = writeFile(o.output, bytes)) return fail(tool, std::move(error));
     json["output"] = o.output;
     json["bytes"] = artefact.bytes.size();
+    if (!artefact.details.empty()) json.update(nlohmann::ordered_json::parse(artefact.details));
+    if (!artefact.warnings.empty()) json["warnings"] = artefact.warnings;
     if (!o.report.empty())
       if (llvm::Error error = writeReport(o, json, artefact.plan)) return fail(tool, std::move(error));
   } else {

@@ -33,6 +33,9 @@ nlohmann::ordered_json describe(Model &model) {
   if (model.kind == Model::Kind::Lasnn) {
     const format::FileContents &c = model.contents;
     json["content_hash"] = fmt::format("{:016x}", c.content_hash);
+    json["targets"] = nlohmann::ordered_json::array();
+    if (c.x86) json["targets"].push_back("x86");
+    if (c.cuda) json["targets"].push_back("cuda");
     json["provenance"] = {{"tool", std::string(c.tool)}, {"options", std::string(c.options)}, {"source", std::string(c.source_name)},
                           {"source_sha256", std::string(c.source_sha256)}, {"calibration", std::string(c.calibration)}};
   }

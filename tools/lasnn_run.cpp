@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
   CLI::App app{"Run a network over a data set and report accuracy, latency, spike rates and the digest of its outputs."};
   std::string path, spec, split = "test", device = "auto", isa = "auto";
   data::LoadOptions options;
-  size_t threads = 1;
+  size_t threads = 1, batch = 1;
   bool json = false, profile = false;
   onnx_import::ImportOptions import;
   setUp(app, tool);
@@ -23,10 +23,11 @@ int main(int argc, char **argv) {
   app.add_option("--split", split, "train or test")->check(CLI::IsMember({"train", "test"}));
   app.add_option("--limit", options.limit, "use the first N images; 0: all");
   addDataFlags(app, options.skipCorrupt, options.checksums);
-  app.add_option("--device", device, "auto is x86 for .lasnn, else interp")->check(CLI::IsMember({"auto", "interp", "x86"}));
+  app.add_option("--device", device, "auto: what a .lasnn was compiled for, else interp; it says which")->check(CLI::IsMember({"auto", "interp", "x86", "cuda"}));
   app.add_option("--isa", isa, "kernels of the x86 device; LASNN_ISA in the environment overrides auto")
       ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512"}));
   app.add_option("--threads", threads, "images side by side")->check(CLI::Range(size_t(1), size_t(256)));
+  app.add_option("--batch", batch, "images at a time, on a GPU; latency is then a batch's")->check(CLI::Range(size_t(1), size_t(1) << 20));
   app.add_option("--timesteps", import.timesteps, "T, for a source model; overrides the file");
   app.add_flag("--profile", profile, "print synaptic operations and clips by layer");
   app.add_flag("--json", json, "print one JSON object on stdout");
@@ -36,31 +37,36 @@ int main(int argc, char **argv) {
   DiagnosticPrinter printer(*context, path);
   auto model = loadModel(*context, path, import);
   if (!model) return fail(tool, model.takeError());
-  if (device == "auto") device = model->kind == Model::Kind::Lasnn ? "x86" : "interp";
-  if (device == "x86" && model->kind != Model::Kind::Lasnn)
-    return fail(tool, fmt::format("'{}' is no .lasnn, which --device=x86 needs; compile it with lasnn-compile --target=x86", path));
+  if (device == "auto") {
+    const bool artefact = model->kind == Model::Kind::Lasnn;
+    device = !artefact ? "interp" : model->contents.x86 ? "x86" : "cuda";
+    fmt::print(stderr, "{}: device {}: {}\n", tool, device, artefact ? "what the file was compiled for" : "the only one that runs a source model");
+  }
+  if (device != "interp" && (model->kind != Model::Kind::Lasnn || !(device == "x86" ? model->contents.x86 : model->contents.cuda)))
+    return fail(tool, fmt::format("'{}' {}, which --device={} needs; compile it with lasnn-compile --target={}", path,
+                                  model->kind == Model::Kind::Lasnn ? "was compiled for another target" : "is no .lasnn", device, device));
+  if (batch > 1 && device != "cuda") return fail(tool, fmt::format("--batch={}: device {} takes one image at a time; try --threads", batch, device));
 
   auto set = loadSamples(model->network, spec, split, options);
   if (!set) return fail(tool, set.takeError());
   printNotes(tool, *set);
-  DeviceFactory make = [&]() -> llvm::Expected<std::unique_ptr<Device>> {
+  DeviceFactory make = [&](const Device *beside) -> llvm::Expected<std::unique_ptr<Device>> {
     if (device == "x86") return makeX86(model->bytes.data.get(), model->bytes.size, isa);
+    if (device == "cuda") return makeCuda(model->bytes.data.get(), model->bytes.size, std::min(batch, std::max<size_t>(1, set->count)), false, beside);
     return makeInterpreter(model->network);
   };
   auto result = sweep(make, *set, unsigned(threads));
   if (!result) return fail(tool, result.takeError());
-  auto described = make();
-  if (!described) return fail(tool, described.takeError());
 
-  nlohmann::ordered_json report = toJson(*result, **described);
+  nlohmann::ordered_json report = toJson(*result);
   if (json) {
     fmt::print("{}\n", report.dump(2));
     return kOk;
   }
   fmt::print("device      {} {}\nimages      {}\ntop-1       {:.2f} %\nlatency     p50 {:.1f} us, p90 {:.1f} us, p99 {:.1f} us\nthroughput  {:.0f} images/s\n",
-             (*described)->name(), (*described)->isa(), result->images, report["top1"].get<double>(), result->percentile(.5),
+             result->device, result->isa, result->images, report["top1"].get<double>(), result->percentile(.5),
              result->percentile(.9), result->percentile(.99), report["images_per_s"].get<double>());
-  if ((*described)->isInteger()) fmt::print("digest      {}\n", hex(result->digest));
+  if (result->integer) fmt::print("digest      {}\n", hex(result->digest));
   fmt::print("spike rate  {:.2f} %\n", 100 * report["spike_rate"].get<double>());
   for (const LayerStats &layer : result->layers) {
     fmt::print("  {:<24} {:>9} neurons  {:6.2f} %", layer.name, layer.neurons, 100 * layer.rate());

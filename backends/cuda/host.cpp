@@ -1,28 +1,31 @@
 #include "backends/cuda/host.h"
 
-#include "backends/cuda/kernels/dense.h"
-#include "backends/cuda/kernels/event.h"
-#include "backends/cuda/kernels/simple.h"
+#include "backends/cuda/forms.h"
+#include "backends/cuda/kernels/kernels.h"
+
+#include <type_traits>
 
 namespace lasnn::cuda {
 namespace {
 
-template <int TS> void layerOf(const Launch &launch, const Pointers &p) {
-  if (launch.kernel == Kernel::Event)
-    eventLayer<TS>(launch.shape, p);
-  else if (launch.tiles == 4)
-    denseLayer<TS, 4>(launch.shape, p);
-  else
-    denseLayer<TS, 8>(launch.shape, p);
+template <int Value> using Number = std::integral_constant<int, Value>;
+
+/// run(TS, NT) with the launch's numbers of those that the form is compiled for.
+template <int... Tiles, typename Run> void withNumbers(const Launch &launch, const Run &run) {
+  const auto withTiles = [&](auto steps) { ((launch.tiles == Tiles ? run(steps, Number<Tiles>()) : void()), ...); };
+  launch.steps == 1 ? withTiles(Number<1>()) : launch.steps == 2 ? withTiles(Number<2>()) : withTiles(Number<4>());
 }
 
 void kernelOf(const Launch &launch, const Pointers &p) {
   switch (launch.kernel) {
-  case Kernel::EncodeImage: return encodeImage(launch.shape, p);
-  case Kernel::EncodeEvents: return encodeEvents(launch.shape, p);
-  case Kernel::Pool: return poolLayer(launch.shape, p);
-  case Kernel::Add: return addLayer(launch.shape, p);
-  default: return launch.steps == 1 ? layerOf<1>(launch, p) : launch.steps == 2 ? layerOf<2>(launch, p) : layerOf<4>(launch, p);
+#define SIMPLE(kernel, name, function)                                                                                                               \
+  case Kernel::kernel: return function(launch.shape, p);
+#define LAYER(kernel, name, function, ...)                                                                                                           \
+  case Kernel::kernel:                                                                                                                               \
+    return withNumbers<__VA_ARGS__>(launch, [&](auto steps, auto tiles) { function<steps.value, tiles.value>(launch.shape, p); });
+#include "backends/cuda/forms.inc"
+#undef SIMPLE
+#undef LAYER
   }
 }
 
@@ -55,12 +58,16 @@ void runLaunches(const Program &program, const std::vector<uint8_t> &samples, ui
     }
     uint64_t counts[2] = {0, 0};
     p.counts = counts, p.batch = batch, p.load_state = load;
-    emulate(uint32_t(launch.grid().blocks(batch)), threadsPerBlock, [&] { kernelOf(launch, p); });
+    runKernelOnHost(launch, p);
     result.spikes.push_back(counts[0]), result.clips.push_back(counts[1]);
   }
 }
 
 } // namespace
+
+void runKernelOnHost(const Launch &launch, const Pointers &p) {
+  emulate(uint32_t(launch.grid().blocks(p.batch)), threadsPerBlock, launch.sharedBytes(), [&] { kernelOf(launch, p); });
+}
 
 HostResult runOnHost(const Program &program, const std::vector<uint8_t> &samples, uint32_t batch) {
   HostResult result;

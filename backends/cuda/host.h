@@ -5,6 +5,9 @@
 
 namespace lasnn::cuda {
 
+/// One launch for p.batch samples. Weights are aligned to 16 bytes, as a device's memory is.
+void runKernelOnHost(const Launch &launch, const Pointers &p);
+
 struct HostResult {
   std::vector<int32_t> outputs;              ///< [batch][output_count]
   std::vector<std::vector<uint8_t>> buffers; ///< as they lie in device memory; unwritten ones empty

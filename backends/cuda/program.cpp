@@ -1,4 +1,6 @@
 #include "backends/cuda/program.h"
+#include "backends/cuda/choose.h"
+#include "backends/cuda/fuse.h"
 
 #include <algorithm>
 
@@ -10,15 +12,16 @@ uint32_t wordsOf(uint32_t channels) { return (channels + 31) / 32; }
 InputShape shapeOf(const Buffer &b) {
   InputShape in = {};
   in.form = b.form, in.channels = b.channels, in.words = b.words, in.height = b.height, in.width = b.width;
-  in.kernel_h = in.kernel_w = in.stride_h = in.stride_w = in.dilation_h = in.dilation_w = in.groups = 1;
+  in.kernel_h = in.kernel_w = in.stride_h = in.stride_w = in.dilation_h = in.dilation_w = in.groups = in.pool_h = in.pool_w = 1;
   return in;
 }
 
 class Maker {
 public:
-  Maker(const plan::Network &plan, Choice choice, std::string &error) : plan_(plan), choice_(choice), error_(error) {}
+  Maker(const Fused &fused, const Options &options, std::string &error) : plan_(fused.plan), views_(fused.views), options_(options), error_(error) {}
 
   Program make() {
+    checkNames();
     program_.name = plan_.name;
     program_.timesteps = plan_.timesteps;
     program_.output_count = plan_.output_count;
@@ -31,15 +34,31 @@ public:
     }
     const plan::Buffer &in = plan_.buffers[0];
     program_.sample_bytes = uint64_t(in.channels) * in.height * in.width * (direct ? 1 : plan_.timesteps);
+    rates_.assign(plan_.buffers.size(), options_.rate);
+    rates_[0] = rateOf(plan_.buffers[0].name);
     encode(direct);
-    for (const plan::Layer &layer : plan_.layers)
+    for (const plan::Layer &layer : plan_.layers) {
+      if (layer.kind != plan::LayerKind::Readout)
+        rates_[layer.output] = rateOf(layer.name);
       add(layer);
+    }
     if (!error_.empty())
       program_.launches.clear();
     return program_;
   }
 
 private:
+  double rateOf(const std::string &name) const {
+    const auto found = options_.rates.find(name);
+    return found == options_.rates.end() ? options_.rate : found->second;
+  }
+
+  void checkNames() {
+    for (const auto &[name, kernel] : options_.forced)
+      if (std::none_of(plan_.layers.begin(), plan_.layers.end(), [&](const plan::Layer &layer) { return layer.name == name && !layer.synapses.empty(); }))
+        error_ = "kernel " + kernel + " is asked for layer " + name + ": there is no layer with synapses of that name";
+  }
+
   void encode(bool direct) {
     Launch launch;
     launch.kernel = direct ? Kernel::EncodeImage : Kernel::EncodeEvents;
@@ -96,28 +115,36 @@ private:
     in.pad_top = layer.pad_top, in.pad_left = layer.pad_left;
   }
 
+  /// The buffer that a synapse reads, through the maximum that was fused into it.
+  InputShape inputOf(uint32_t buffer) const {
+    const View &view = views_[buffer];
+    InputShape in = shapeOf(program_.buffers[view.source]);
+    in.height /= view.pool_h, in.width /= view.pool_w, in.pool_h = view.pool_h, in.pool_w = view.pool_w;
+    return in;
+  }
+
   void addSynapses(Launch &launch, const plan::Layer &layer) {
-    bool possible = !layer.poolsCurrents(), worthwhile = layer.out_channels >= 32;
+    LayerShape &l = launch.shape;
     if (layer.poolsCurrents()) {
-      InputShape &currents = launch.shape.compared;
-      currents.height = layer.current_height, currents.width = layer.current_width, currents.dilation_h = currents.dilation_w = 1;
+      InputShape &currents = l.compared;
+      currents.height = layer.current_height, currents.width = layer.current_width;
+      currents.dilation_h = currents.dilation_w = currents.pool_h = currents.pool_w = 1;
       setWindow(currents, layer);
     }
+    std::vector<double> rates;
     for (size_t i = 0; i < layer.synapses.size(); ++i) {
       const plan::Synapse &s = layer.synapses[i];
-      InputShape &in = launch.shape.input[i] = shapeOf(program_.buffers[s.input]);
+      InputShape &in = l.input[i] = inputOf(s.input);
       in.kernel_h = s.kernel_h, in.kernel_w = s.kernel_w, in.stride_h = s.stride_h, in.stride_w = s.stride_w;
       in.dilation_h = s.dilation_h, in.dilation_w = s.dilation_w, in.pad_top = s.pad_top, in.pad_left = s.pad_left, in.groups = s.groups;
-      launch.inputs.push_back(s.input);
-      possible &= s.groups == 1 && in.form != formAnalog;
-      worthwhile &= in.channels >= 32;
+      launch.inputs.push_back(views_[s.input].source);
+      rates.push_back(std::min(1.0, rates_[launch.inputs.back()] * in.pool_h * in.pool_w));
     }
-    const bool dense = possible && (choice_ == Choice::Dense || (choice_ == Choice::Auto && worthwhile));
-    launch.kernel = dense ? Kernel::Dense : Kernel::Event;
     launch.steps = plan_.timesteps == 1 ? 1 : plan_.timesteps == 2 ? 2 : 4;
-    launch.tiles = launch.steps <= 2 && layer.out_channels > 32 ? 8 : 4; // sums: steps * tiles * 4 registers
+    if (!choose(launch, options_, rates, error_))
+      return;
     for (size_t i = 0; i < layer.synapses.size(); ++i)
-      launch.weights.push_back((dense ? packDenseWeights : packEventWeights)(layer.synapses[i], launch.shape.input[i], layer.out_channels));
+      launch.weights.push_back(formOf(launch.kernel).pack(layer.synapses[i], l.input[i], launch));
     launch.bias = layer.bias;
     if (layer.kind == plan::LayerKind::Spiking)
       setNeuron(launch, layer.neuron);
@@ -140,24 +167,14 @@ private:
   }
 
   const plan::Network &plan_;
-  Choice choice_;
+  const std::vector<View> &views_;
+  const Options &options_;
   std::string &error_;
+  std::vector<double> rates_; // of buffers
   Program program_;
 };
 
 } // namespace
-
-const char *nameOf(Kernel kernel) {
-  switch (kernel) {
-  case Kernel::EncodeImage: return "encode_image";
-  case Kernel::EncodeEvents: return "encode_events";
-  case Kernel::Event: return "event";
-  case Kernel::Dense: return "dense";
-  case Kernel::Pool: return "pool";
-  case Kernel::Add: return "add";
-  }
-  return "";
-}
 
 uint64_t Buffer::bytes(uint32_t batch, uint32_t timesteps) const {
   const uint64_t pixels = uint64_t(batch) * height * width;
@@ -168,20 +185,21 @@ uint64_t Buffer::bytes(uint32_t batch, uint32_t timesteps) const {
   }
 }
 
-static uint64_t over(uint64_t value, uint64_t by) { return (value + by - 1) / by; }
-
-uint64_t Grid::blocks(uint32_t batch) const { return over(over(batch * rows, rowsAUnit) * columns, unitsABlock); }
-
-Grid Launch::grid() const {
-  const uint64_t pixels = uint64_t(shape.out_height) * shape.out_width;
-  switch (kernel) {
-  case Kernel::EncodeImage: return {pixels, over(shape.out_channels, 4), 1, threadsPerBlock};
-  case Kernel::Event: return {pixels, over(shape.out_channels, 128), 1, warpsPerBlock};
-  case Kernel::Dense: return {pixels, over(shape.out_words * 4, tiles), 16, warpsPerBlock};
-  default: return {pixels * shape.timesteps, shape.out_words, 1, threadsPerBlock};
-  }
+Program makeProgram(const plan::Network &plan, const Options &options, std::string &error) {
+  const bool fuses = options.fuse == Fuse::Always || (options.fuse == Fuse::Auto && options.batch <= 8);
+  Fused fused = {plan, {}};
+  if (fuses)
+    fused = fuse(plan, options.fuse == Fuse::Always);
+  else
+    for (uint32_t b = 0; b < plan.buffers.size(); ++b)
+      fused.views.push_back({b, 1, 1});
+  return Maker(fused, options, error).make();
 }
 
-Program makeProgram(const plan::Network &plan, Choice choice, std::string &error) { return Maker(plan, choice, error).make(); }
+Program makeProgram(const plan::Network &plan, Choice choice, std::string &error) {
+  Options options;
+  options.prefer = choice == Choice::Event ? nameOf(Kernel::Event) : choice == Choice::Dense ? nameOf(Kernel::Dense) : "";
+  return makeProgram(plan, options, error);
+}
 
 } // namespace lasnn::cuda

@@ -1,4 +1,5 @@
 #include "backends/cuda/source.h"
+#include "backends/cuda/forms.h"
 
 #include <sstream>
 
@@ -18,7 +19,7 @@ std::string numbers(std::initializer_list<int64_t> values) {
 
 std::string inputText(const InputShape &in) {
   return "{" + numbers({in.form, in.channels, in.words, in.height, in.width, in.kernel_h, in.kernel_w, in.stride_h, in.stride_w, in.dilation_h, in.dilation_w,
-                        in.pad_top, in.pad_left, in.groups}) + "}";
+                        in.pad_top, in.pad_left, in.groups, in.pool_h, in.pool_w}) + "}";
 }
 
 std::string shapeText(const LayerShape &l) {
@@ -31,15 +32,8 @@ std::string shapeText(const LayerShape &l) {
 }
 
 std::string callOf(const Launch &launch) {
-  switch (launch.kernel) {
-  case Kernel::EncodeImage: return "encodeImage";
-  case Kernel::EncodeEvents: return "encodeEvents";
-  case Kernel::Event: return "eventLayer<" + std::to_string(launch.steps) + ">";
-  case Kernel::Dense: return "denseLayer<" + std::to_string(launch.steps) + ", " + std::to_string(launch.tiles) + ">";
-  case Kernel::Pool: return "poolLayer";
-  case Kernel::Add: return "addLayer";
-  }
-  return "";
+  const Form &form = formOf(launch.kernel);
+  return form.tiles.empty() ? form.function : std::string(form.function) + "<" + std::to_string(launch.steps) + ", " + std::to_string(launch.tiles) + ">";
 }
 
 } // namespace
@@ -48,7 +42,7 @@ std::string kernelName(size_t launch) { return "lasnn_" + std::to_string(launch)
 
 std::string sourceOf(const Program &program) {
   std::ostringstream out;
-  out << "#include \"dense.h\"\n#include \"event.h\"\n#include \"simple.h\"\nusing namespace lasnn::cuda;\n";
+  out << "#include \"kernels.h\"\nusing namespace lasnn::cuda;\n";
   for (size_t i = 0; i < program.launches.size(); ++i)
     // The shape is a constant of the unit: the optimizer folds its numbers before it looks at loops, which it does not for a local one.
     out << "\nstatic constexpr LayerShape shape_" << i << " = " << shapeText(program.launches[i].shape) << ";\nextern \"C\" __global__ void __launch_bounds__("

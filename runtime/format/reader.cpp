@@ -15,6 +15,7 @@ lasnn_status readContents(const void *model, size_t model_size, FileContents &co
   const lasnn_status status = verifyFile(model, model_size, checked, content_hash, text);
   if (status != LASNN_OK) return status;
   if (checked->x86() != nullptr && !verifyPlan(*checked->x86(), text)) return LASNN_BAD_MODEL;
+  if (checked->cuda() != nullptr && !verifyCudaProgram(*checked->cuda(), text)) return LASNN_BAD_MODEL;
   contents = {};
   contents.content_hash = content_hash;
   contents.x86 = checked->x86() != nullptr;

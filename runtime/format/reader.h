@@ -17,7 +17,7 @@ struct FileContents {
   uint64_t content_hash = 0;
 };
 
-/// Verifies the file first, and its x86 plan as lasnn_create does, where there is one. `model` must be 64-byte aligned.
+/// Verifies the file first, and what it holds for each target as its create does. `model` must be 64-byte aligned.
 lasnn_status readContents(const void *model, size_t model_size, FileContents &contents, char *error, size_t error_size);
 
 } // namespace lasnn::format

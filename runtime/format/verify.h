@@ -15,6 +15,19 @@ lasnn_status verifyFile(const void *model, size_t model_size, const Model *&out,
 lasnn_status verifyModel(const void *model, size_t model_size, const Model *&out, uint64_t &content_hash,
                          runtime::ErrorText &error);
 
+/// As verifyModel, for the CUDA program.
+lasnn_status verifyCudaModel(const void *model, size_t model_size, const Model *&out, uint64_t &content_hash, runtime::ErrorText &error);
+
+/// The meaning of a CUDA program alone. The code in it is not looked into beyond its bounds: like any program, it is trusted.
+bool verifyCudaProgram(const CudaProgram &program, runtime::ErrorText &error);
+
+/// "sm_90a" or "compute_90" taken apart. False: neither.
+struct Architecture {
+  bool ptx = false, exact = false; ///< exact: with an `a`, for this very capability alone
+  uint32_t major = 0, minor = 0;
+};
+bool parseArchitecture(const char *text, Architecture &architecture);
+
 /// The meaning alone: indices, shapes, sizes, limits, order of execution.
 bool verifyPlan(const Plan &plan, runtime::ErrorText &error);
 

@@ -2,7 +2,8 @@
        bench.py --needs NAME
 
 Runs the cases of benchmarks/NAME.py and renders them. A benchmark is a module with TITLE and CASES, a list of Case, and maybe NEEDS,
-what scripts/bench makes for it first (quickstart, micro-benchmarks, peers, or a target of the build), and appendix(), Markdown below the table."""
+what scripts/bench makes for it first (quickstart, micro-benchmarks, peers, or a target of the build), missing(), what this machine lacks for it ("": nothing;
+else --needs ends with 1), and appendix(), Markdown below the table."""
 import dataclasses
 import datetime
 import importlib
@@ -80,7 +81,10 @@ def render(title, name, report, appendix=""):
 
 def main():
     if len(sys.argv) == 3 and sys.argv[1] == "--needs":
-        print("\n".join(needs(importlib.import_module(f"benchmarks.{sys.argv[2]}"))))
+        benchmark = importlib.import_module(f"benchmarks.{sys.argv[2]}")
+        if lacks := getattr(benchmark, "missing", str)():
+            sys.exit(f"bench: {sys.argv[2]}: {lacks}")
+        print("\n".join(needs(benchmark)))
         return
     if len(sys.argv) != 4:
         sys.exit(__doc__)

@@ -1,10 +1,11 @@
 #include "tests/conformance/check_network.h"
 
 #include "backends/backend.h"
+#include "backends/plan/plan_network.h"
 #include "ir/interpreter/interpreter.h"
 #include "passes/passes.h"
 #include "tests/conformance/build_network.h"
-#include "tests/conformance/run_x86.h"
+#include "tests/conformance/run_cuda.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/Diagnostics.h"
@@ -139,6 +140,26 @@ std::string checkX86(const Backend &backend, NetworkOp network, const Trace &tru
   return again.error.empty() && sameTrace(again.trace, truth) ? "" : "x86 ir: the section's network computes something else " + again.error;
 }
 
+/// The backend's own path but for NVRTC: the code is for the emulated driver, which runs the kernels' source.
+std::string checkCuda(const Backend &backend, NetworkOp network, const Trace &truth, const CheckOptions &options, Coverage &coverage) {
+  Provenance provenance{"conformance", "", "random", std::string(64, '0'), ""};
+  Diagnosed diagnosed(*network.getContext());
+  if (failed(backend.check(network))) {
+    if (!options.fromFloat || diagnosed.messages.empty()) return "cuda check: refuses: " + diagnosed.first();
+    ++coverage.refused, ++coverage.refusals[diagnosed.first().substr(0, 90)];
+    return "";
+  }
+  FailureOr<plan::Network> plan = plan::planNetwork(network, backend.name());
+  if (failed(plan)) return "cuda plan: " + diagnosed.first();
+  std::string error;
+  const std::vector<uint8_t> ir = lasnn::bytecodeOf(network), first = cudaArtefact(*plan, provenance, ir, error), second = cudaArtefact(*plan, provenance, ir, error);
+  if (first.empty()) return "cuda compile: " + error;
+  if (first != second) return "cuda compile: two artefacts of one network differ";
+  if (std::string difference = compareCuda(first, truth); !difference.empty()) return "cuda " + difference;
+  ++coverage.ran["cuda, emulated"];
+  return "";
+}
+
 void cover(const Trace &trace, NetworkOp network, Coverage &coverage) {
   ++coverage.networks;
   for (const LayerTrace &layer : trace.layers) {
@@ -198,6 +219,8 @@ std::string checkNetwork(const NetworkSpec &spec, const CheckOptions &options, C
     std::string difference;
     if (backend->name() == "null") difference = checkNull(*backend, given);
     else if (backend->name() == "x86") difference = checkX86(*backend, given, expected.trace, options, coverage);
+    else if (backend->name() == "cuda") // every third: the emulation takes ten times as long as all the rest
+      difference = spec.seed % 3 ? "" : checkCuda(*backend, given, expected.trace, options, coverage);
     else difference = "backend " + backend->name().str() + ": the suite has no runner for it, add one to check_network.cpp";
     if (!difference.empty()) return difference;
   }

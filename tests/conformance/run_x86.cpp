@@ -1,45 +1,18 @@
 #include "tests/conformance/run_x86.h"
 
 #include "format/reader.h"
-#include "lasnn/lasnn.h"
-
-#include <cstdlib>
-#include <cstring>
-#include <memory>
+#include "tests/conformance/comparison.h"
 
 namespace lasnn::test {
 namespace {
 
 constexpr lasnn_isa kIsas[] = {LASNN_ISA_SCALAR, LASNN_ISA_AVX2, LASNN_ISA_AVX512};
 
-/// Model bytes where lasnn_create wants them.
-struct Aligned {
-  size_t size;
-  std::unique_ptr<void, decltype(&std::free)> memory;
-  explicit Aligned(const std::vector<uint8_t> &bytes) : size(bytes.size()), memory(std::aligned_alloc(64, (bytes.size() + 63) / 64 * 64 + 64), &std::free) {
-    std::memcpy(memory.get(), bytes.data(), size);
-  }
-};
-
-struct Comparison {
+struct X86Comparison : Comparison {
   lasnn_network *network = nullptr;
-  std::string difference;
+  ~X86Comparison() { lasnn_destroy(network); }
 
-  bool same(uint64_t actual, uint64_t expected, const std::string &what) {
-    if (actual != expected && difference.empty()) difference = what + " is " + std::to_string(actual) + ", the interpreter gives " + std::to_string(expected);
-    return difference.empty();
-  }
-  template <typename T> bool same(const std::vector<T> &actual, const std::vector<T> &expected, const std::string &what) {
-    for (size_t i = 0; i < expected.size() && difference.empty(); ++i)
-      if (actual[i] != expected[i])
-        difference = what + ", element " + std::to_string(i) + " of " + std::to_string(expected.size()) + ", is " + std::to_string(actual[i]) + ", the interpreter gives " +
-                     std::to_string(expected[i]);
-    return difference.empty();
-  }
-  bool ok(lasnn_status status, const std::string &call) {
-    if (status != LASNN_OK && difference.empty()) difference = "call: " + call + " gives " + lasnn_status_name(status) + ": " + lasnn_get_error(network);
-    return difference.empty();
-  }
+  bool ok(lasnn_status status, const std::string &call) { return called(status, call, lasnn_get_error(network)); }
 
   void run(const Trace &truth) {
     lasnn_network_info info;
@@ -93,22 +66,21 @@ std::vector<std::string> x86Kinds() {
 }
 
 std::string compareX86(const std::vector<uint8_t> &artefact, const std::string &kind, const Trace &truth) {
-  Aligned model(artefact);
+  AlignedModel model(artefact);
   lasnn_options options{};
   options.size = sizeof options;
   for (lasnn_isa isa : kIsas)
     if (kind == lasnn_isa_name(isa)) options.isa = isa;
-  Comparison comparison;
+  X86Comparison comparison;
   char error[512] = "";
   lasnn_status status = lasnn_create(model.memory.get(), model.size, &options, &comparison.network, error, sizeof error);
   if (status != LASNN_OK) return std::string("call: lasnn_create gives ") + lasnn_status_name(status) + ": " + error;
   comparison.run(truth);
-  lasnn_destroy(comparison.network);
   return comparison.difference;
 }
 
 std::vector<uint8_t> irOfX86(const std::vector<uint8_t> &artefact, std::string &error) {
-  Aligned model(artefact);
+  AlignedModel model(artefact);
   format::FileContents contents;
   char text[512] = "";
   if (format::readContents(model.memory.get(), model.size, contents, text, sizeof text) != LASNN_OK) {

@@ -14,6 +14,13 @@ size_t Output::top() const {
   return std::max_element(logits.begin(), logits.end()) - logits.begin();
 }
 
+llvm::Error Device::runBatch(const uint8_t *samples, size_t count, std::vector<Output> &outputs) {
+  outputs.resize(count);
+  for (size_t i = 0; i < count; ++i)
+    if (llvm::Error error = run(samples + i * inputSize(), outputs[i])) return error;
+  return llvm::Error::success();
+}
+
 namespace {
 
 class InterpreterDevice final : public Device {

@@ -27,7 +27,7 @@ llvm::Expected<SweepResult> sweep(const DeviceFactory &make, const data::Dataset
   std::vector<std::vector<int32_t>> outputs(set.count);
   std::vector<std::unique_ptr<Device>> devices;
   for (unsigned i = 0; i < std::max(1u, threads); ++i) {
-    auto device = make();
+    auto device = make(devices.empty() ? nullptr : devices.front().get());
     if (!device) return device.takeError();
     devices.push_back(std::move(*device));
   }
@@ -36,10 +36,12 @@ llvm::Expected<SweepResult> sweep(const DeviceFactory &make, const data::Dataset
                                                set.name, set.events ? fmt::format("{} frames x ", set.frames) : "", set.channels, set.height, set.width,
                                                set.imageBytes(), devices.front()->inputSize()));
   // A few runs that are not counted: the first ones pay for cold caches and page faults.
-  Output warm;
+  const size_t batch = devices.front()->batch();
+  result.device = devices.front()->name(), result.isa = devices.front()->isa(), result.integer = devices.front()->isInteger(), result.batch = batch;
+  std::vector<Output> warm;
   for (auto &device : devices) {
-    for (size_t i = 0; i < std::min<size_t>(8, set.count); ++i)
-      if (llvm::Error error = device->run(set.image(i), warm)) return error;
+    for (size_t i = 0; i < 8 && i * batch < set.count; ++i)
+      if (llvm::Error error = device->runBatch(set.image(i * batch), std::min(batch, set.count - i * batch), warm)) return error;
     device->clearStats();
   }
 
@@ -48,19 +50,23 @@ llvm::Expected<SweepResult> sweep(const DeviceFactory &make, const data::Dataset
   std::mutex lock;
   std::string failure;
   auto work = [&](Device &device, bool draws) {
-    Output output;
-    for (size_t i; (i = next++) < set.count;) {
+    std::vector<Output> made;
+    for (size_t i; (i = next.fetch_add(batch)) < set.count;) {
+      const size_t count = std::min(batch, set.count - i);
       auto begin = Clock::now();
-      llvm::Error error = device.run(set.image(i), output);
-      result.latencyUs[i] = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+      llvm::Error error = device.runBatch(set.image(i), count, made);
+      const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
       if (error) {
         std::lock_guard guard(lock);
-        failure = fmt::format("image {}: {}", i, llvm::toString(std::move(error)));
+        failure = fmt::format("image {}{}: {}", i, count > 1 ? fmt::format(" to {}", i + count - 1) : "", llvm::toString(std::move(error)));
         next = set.count;
         return;
       }
-      outputs[i] = output.values;
-      result.predicted[i] = uint16_t(output.top());
+      for (size_t j = 0; j < count; ++j) {
+        result.latencyUs[i + j] = us;
+        result.predicted[i + j] = uint16_t(made[j].top());
+        outputs[i + j] = std::move(made[j].values);
+      }
       if (draws) progress.update(i);
     }
   };
@@ -77,7 +83,7 @@ llvm::Expected<SweepResult> sweep(const DeviceFactory &make, const data::Dataset
     result.correct += result.predicted[i] == set.labels[i];
     all.insert(all.end(), outputs[i].begin(), outputs[i].end());
   }
-  if (devices.front()->isInteger()) result.digest = lasnn_hash64(all.data(), all.size() * sizeof(int32_t), 0);
+  if (result.integer) result.digest = lasnn_hash64(all.data(), all.size() * sizeof(int32_t), 0);
   std::sort(result.latencyUs.begin(), result.latencyUs.end());
   result.layers = devices.front()->stats();
   for (size_t d = 1; d < devices.size(); ++d) {
@@ -87,15 +93,16 @@ llvm::Expected<SweepResult> sweep(const DeviceFactory &make, const data::Dataset
   return result;
 }
 
-nlohmann::ordered_json toJson(const SweepResult &result, const Device &device) {
+nlohmann::ordered_json toJson(const SweepResult &result) {
   nlohmann::ordered_json json;
-  json["device"] = device.name();
-  json["isa"] = device.isa().empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(device.isa());
+  json["device"] = result.device;
+  json["isa"] = result.isa.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(result.isa);
   json["images"] = result.images;
+  if (result.batch > 1) json["batch"] = result.batch;
   json["top1"] = result.images ? 100.0 * result.correct / result.images : 0.0;
   json["latency_us"] = {{"p50", result.percentile(.50)}, {"p90", result.percentile(.90)}, {"p99", result.percentile(.99)}};
   json["images_per_s"] = result.seconds > 0 ? result.images / result.seconds : 0.0;
-  json["digest"] = device.isInteger() ? nlohmann::ordered_json(hex(result.digest)) : nlohmann::ordered_json(nullptr);
+  json["digest"] = result.integer ? nlohmann::ordered_json(hex(result.digest)) : nlohmann::ordered_json(nullptr);
   uint64_t spikes = 0, slots = 0;
   json["layers"] = nlohmann::ordered_json::array();
   for (const LayerStats &layer : result.layers) {

@@ -1,16 +1,14 @@
-// The event-driven form: work for spikes that are there, none for the others. A warp owns one output pixel and 128 channels, a lane four
-// of them, for TS steps at a time: a weight row is read once for all steps in which its input spiked. For low rates and small batches,
-// groups, and the first layer on the image (four products an instruction).
+// The event form: the one that computes every layer. A warp owns one output pixel and 128 channels, a lane four of them, for TS steps at a time: a
+// weight row is read once for all steps in which its input spiked, an input that never spikes costs nothing. For what no other form takes: groups,
+// counts where channels are few, maxima over currents.
 //
 // Weights are [tap][input channel][K to 4] bytes; analog without groups: [tap][4 input channels][K to 4] words of 4 bytes; grouped: [tap][channel
 // in its group][K to 4].
 #pragma once
 
-#include "neuron.h"
+#include "four.h"
 
 namespace lasnn::cuda {
-
-LASNN_DEVICE int32_t byteOf(uint32_t word, uint32_t i) { return int32_t(int8_t(word >> (8 * i))); }
 
 /// body(tap, input pixel) for every tap that lies inside the image.
 template <typename Body> LASNN_DEVICE void overTaps(const InputShape &in, uint32_t y, uint32_t x, const Body &body) {
@@ -59,7 +57,7 @@ LASNN_DEVICE void addAnalog(const LayerShape &l, const InputShape &in, const voi
 template <int TS>
 LASNN_DEVICE void addEvents(const LayerShape &l, const InputShape &in, const void *spikes, const void *weight, uint32_t n, uint32_t y, uint32_t x, uint32_t base,
                             uint32_t t0, bool active, int32_t (&sum)[TS][4]) {
-  const uint32_t columns = rounded(l.out_channels, 4), pixels = in.height * in.width, in_group = in.channels / in.groups;
+  const uint32_t columns = rounded(l.out_channels, 4), pixels = framePixels(in), in_group = in.channels / in.groups;
   const auto *rows = static_cast<const int8_t *>(weight);
   overTaps(in, y, x, [&](uint32_t tap, uint32_t pixel) {
     const uint64_t at = uint64_t(n) * l.timesteps * pixels + pixel; // of step t: + t * pixels
@@ -69,7 +67,7 @@ LASNN_DEVICE void addEvents(const LayerShape &l, const InputShape &in, const voi
         uint32_t words[TS], any = 0;
         LASNN_UNROLL
         for (int t = 0; t < TS; ++t) {
-          words[t] = t0 + t < l.timesteps ? static_cast<const uint32_t *>(spikes)[(at + uint64_t(t0 + t) * pixels) * in.words + w] : 0;
+          words[t] = t0 + t < l.timesteps ? wordAt(in, spikes, at + uint64_t(t0 + t) * pixels, w) : 0;
           any |= words[t];
         }
         LASNN_ROLLED
@@ -152,7 +150,7 @@ LASNN_DEVICE void largestCurrents(const LayerShape &l, const Pointers &p, uint32
   }
 }
 
-template <int TS> LASNN_DEVICE void eventLayer(const LayerShape &l, const Pointers &p) {
+template <int TS, int> LASNN_DEVICE void eventLayer(const LayerShape &l, const Pointers &p) {
   const uint32_t lane = threadIdx.x % 32, pixels = l.out_height * l.out_width, blocks = (l.out_channels + 127) / 128;
   const uint32_t item = blockIdx.x * warpsPerBlock + threadIdx.x / 32;
   if (item >= p.batch * pixels * blocks)
@@ -160,22 +158,10 @@ template <int TS> LASNN_DEVICE void eventLayer(const LayerShape &l, const Pointe
   const uint32_t row = item / blocks, base = item % blocks * 128 + lane * 4;
   const uint32_t n = row / pixels, pixel = row % pixels, y = pixel / l.out_width, x = pixel % l.out_width;
   const bool active = base < l.out_channels;
-
-  int32_t start[4], theta[4], amount[4], v[4];
-  LASNN_UNROLL
-  for (uint32_t j = 0; j < 4; ++j) {
-    const uint32_t k = base + j;
-    const bool there = k < l.out_channels;
-    start[j] = there ? p.bias[k] : 0;
-    theta[j] = there && l.out_form != formReadout ? p.theta[k] : 0;
-    amount[j] = there && l.out_form != formReadout ? p.amount[k] : 0;
-    v[j] = there && p.state && p.load_state ? p.state[uint64_t(row) * l.out_channels + k] : 0;
-  }
+  FourNeurons neurons(l, p, row, base, true);
+  int32_t start[4] = {neurons.bias[0], neurons.bias[1], neurons.bias[2], neurons.bias[3]};
   if (l.compared.height == 0)
     addAllAnalog(l, p, n, y, x, base, active, start);
-
-  int32_t total[4] = {0, 0, 0, 0};
-  uint32_t fired = 0, clips = 0;
   LASNN_ROLLED
   for (uint32_t t0 = 0; t0 < l.timesteps; t0 += TS) {
     int32_t sum[TS][4];
@@ -184,48 +170,11 @@ template <int TS> LASNN_DEVICE void eventLayer(const LayerShape &l, const Pointe
     else
       largestCurrents<TS>(l, p, n, y, x, base, t0, active, start, sum);
     LASNN_UNROLL
-    for (int t = 0; t < TS; ++t) {
-      if (t0 + t >= l.timesteps)
-        break;
-      if (l.out_form == formReadout) {
-        LASNN_UNROLL
-        for (uint32_t j = 0; j < 4; ++j)
-          total[j] = l.readout_last ? sum[t][j] : total[j] + sum[t][j];
-        continue;
-      }
-      uint32_t s[4];
-      LASNN_UNROLL
-      for (uint32_t j = 0; j < 4; ++j) {
-        s[j] = base + j < l.out_channels ? neuronStep(l, v[j], sum[t][j], theta[j], amount[j], clips) : 0;
-        fired += s[j];
-      }
-      const uint64_t to = (uint64_t(n) * l.timesteps + t0 + t) * pixels + pixel;
-      if (l.out_form == formBits) {
-        uint32_t word = (s[0] | s[1] << 1 | s[2] << 2 | s[3] << 3) << (lane % 8 * 4);
-        for (uint32_t mask = 1; mask < 8; mask *= 2)
-          word |= shuffleXor(word, mask);
-        if (lane % 8 == 0 && base / 32 < l.out_words)
-          static_cast<uint32_t *>(p.out)[to * l.out_words + base / 32] = word;
-      } else if (base / 32 < l.out_words) {
-        static_cast<uint32_t *>(p.out)[(to * l.out_words * 32 + base) / 4] = s[0] | s[1] << 8 | s[2] << 16 | s[3] << 24;
-      }
-    }
+    for (int t = 0; t < TS; ++t)
+      if (t0 + t < l.timesteps)
+        neurons.step(t0 + t, sum[t]);
   }
-  if (l.out_form == formReadout) {
-    LASNN_UNROLL
-    for (uint32_t j = 0; j < 4; ++j) {
-      if (base + j >= l.out_channels)
-        break;
-      int32_t &out = static_cast<int32_t *>(p.out)[uint64_t(n) * l.readout_stride + l.readout_offset + (base + j) * pixels + pixel];
-      out = l.readout_last || !p.load_state ? total[j] : out + total[j];
-    }
-    return;
-  }
-  LASNN_UNROLL
-  for (uint32_t j = 0; j < 4; ++j)
-    if (base + j < l.out_channels && p.state)
-      p.state[uint64_t(row) * l.out_channels + base + j] = v[j];
-  addCounts(p, fired, clips);
+  neurons.end();
 }
 
 } // namespace lasnn::cuda

@@ -109,21 +109,19 @@ const char *brokenLimit(const lmap::Resources &u, uint64_t extra_outputs, const 
   return nullptr;
 }
 
-std::string limitText(const char *limit, const lmap::Resources &u, const Chip &chip) {
+std::pair<uint64_t, uint64_t> limitNumbers(const char *limit, const lmap::Resources &u, const Chip &chip) {
   const std::string name = limit;
   const Limits &l = chip.limits;
-  const auto text = [&](uint64_t needed, const Limit &allowed) { return std::to_string(needed) + " of " + std::to_string(allowed.value) + " " + allowed.unit; };
-  if (name == "compartments") return text(u.compartments(), l.compartments);
-  if (name == "input_axons") return text(u.input_axons(), l.input_axons);
-  if (name == "output_entries") return text(u.output_entries(), l.output_entries);
-  if (name == "synapse_words") return text(u.synapse_words(), l.synapse_words);
-  if (name == "words_per_axon") return text(u.longest_list(), l.words_per_axon);
-  if (name == "synapse_formats") return text(u.synapse_formats(), l.synapse_formats);
-  if (name == "destination_groups") return text(u.destination_groups(), l.destination_groups);
-  if (name == "compartment_profiles") return text(u.compartment_profiles(), l.compartment_profiles);
-  if (name == "threshold_profiles") return text(u.threshold_profiles(), l.threshold_profiles);
-  if (name == "delay_slots") return text(uint64_t(u.compartments()) * (u.largest_delay() + 1), l.delay_slots);
-  return "";
+  if (name == "compartments") return {u.compartments(), l.compartments};
+  if (name == "input_axons") return {u.input_axons(), l.input_axons};
+  if (name == "output_entries") return {u.output_entries(), l.output_entries};
+  if (name == "synapse_words") return {u.synapse_words(), l.synapse_words};
+  if (name == "words_per_axon") return {u.longest_list(), l.words_per_axon};
+  if (name == "synapse_formats") return {u.synapse_formats(), std::min<uint64_t>(l.synapse_formats, (1u << chip.bits.format_id) - 1)};
+  if (name == "destination_groups") return {u.destination_groups(), l.destination_groups};
+  if (name == "compartment_profiles") return {u.compartment_profiles(), l.compartment_profiles};
+  if (name == "threshold_profiles") return {u.threshold_profiles(), l.threshold_profiles};
+  return {uint64_t(u.compartments()) * (u.largest_delay() + 1), l.delay_slots};
 }
 
 } // namespace lasnn::loihi

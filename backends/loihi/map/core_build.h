@@ -27,7 +27,7 @@ CoreBuild buildCore(const Model &model, const CoreTiles &tiles, const Chip &chip
 
 /// The first limit that the core breaks, as the chip file calls it; null: none. `extra_outputs` are entries besides used's.
 const char *brokenLimit(const lmap::Resources &used, uint64_t extra_outputs, const Chip &chip);
-/// Needed and allowed of that limit, as "17472 of 16384 words".
-std::string limitText(const char *limit, const lmap::Resources &used, const Chip &chip);
+/// Needed and allowed of that limit.
+std::pair<uint64_t, uint64_t> limitNumbers(const char *limit, const lmap::Resources &used, const Chip &chip);
 
 } // namespace lasnn::loihi

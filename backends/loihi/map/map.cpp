@@ -1,7 +1,12 @@
 #include "backends/loihi/map/map.h"
 
+#include "backends/loihi/map/bound.h"
 #include "backends/loihi/map/emit.h"
+#include "backends/loihi/map/links.h"
+#include "backends/loihi/map/pack.h"
+#include "backends/loihi/map/sequential.h"
 #include "backends/loihi/map/tiling.h"
+#include "backends/loihi/map/traffic.h"
 
 #include <algorithm>
 #include <chrono>
@@ -43,18 +48,24 @@ public:
       return std::move(result_);
     }
     model_ = std::move(*lowered.model);
-    if (!cut()) return std::move(result_);
-    pass("cut");
-    builds_.resize(partition_.cores.size());
-    parallel(threads_, builds_.size(), [&](size_t i) { builds_[i] = buildCore(model_, partition_.cores[i], chip_); });
-    pass("build");
-    std::vector<uint32_t> address(partition_.cores.size());
-    std::iota(address.begin(), address.end(), 0u);
+    if (!cut(0)) return std::move(result_);
+    if (builds_.size() > chip_.mesh.cores_per_chip && !entriesFit(1)) {
+      // What crosses chips takes two entries: cut again as if everything did, unless that is worse than not fitting.
+      const Partition partition = partition_;
+      const std::vector<CoreBuild> builds = builds_;
+      const std::vector<std::string> errors = result_.errors;
+      if (!cut(1)) partition_ = partition, builds_ = builds, result_.errors = errors;
+    }
+    const Traffic traffic = trafficOf(model_, partition_, builds_);
+    std::vector<uint32_t> address = place(traffic, chip_, placing());
+    pass("place");
     lmap::Mapping mapping;
     emit(model_, partition_, builds_, address, chip_, mapping);
     header(mapping);
-    violations(mapping);
     pass("write");
+    report(traffic, address, mapping);
+    violations(mapping);
+    pass("compare");
     result_.mapping = std::move(mapping);
     return std::move(result_);
   }
@@ -66,10 +77,38 @@ private:
     since_ = now;
   }
 
-  bool cut() {
+  PlaceOptions placing() const {
+    static constexpr double kMoves[] = {0, 300, 2000, 10000, 50000};
+    PlaceOptions place;
+    place.seed = options_.seed;
+    place.moves_per_core = kMoves[std::min<uint32_t>(options_.effort, 4)];
+    place.link_moves_per_core = place.moves_per_core / 4;
+    place.time_limit_s = options_.time_limit_s / 2;
+    return place;
+  }
+
+  void build() {
+    builds_.resize(partition_.cores.size());
+    parallel(threads_, builds_.size(), [&](size_t i) { builds_[i] = buildCore(model_, partition_.cores[i], chip_); });
+  }
+
+  bool entriesFit(double across) const {
+    const std::vector<uint64_t> entries = entriesOf(model_, partition_, builds_);
+    for (size_t c = 0; c < entries.size(); ++c)
+      if (!chip_.limits.output_entries.allows(builds_[c].used.output_entries() + uint64_t(double(entries[c]) * (1 + across)))) return false;
+    return true;
+  }
+
+  /// Grids, then cores that share layers.
+  bool cut(double across) {
     TilingOptions tiling;
     tiling.objective = options_.objective;
+    tiling.across_chips = across;
+    static constexpr uint32_t kBeam[] = {1, 4, 16, 48, 128}, kGrids[] = {2, 8, 16, 32, 64};
+    tiling.beam = kBeam[std::min<uint32_t>(options_.effort, 4)];
+    tiling.grids = kGrids[std::min<uint32_t>(options_.effort, 4)];
     TilingResult cut = tile(model_, chip_, tiling);
+    pass("cut");
     if (cut.failed >= 0) {
       const uint32_t p = uint32_t(cut.failed);
       std::string reasons;
@@ -78,10 +117,71 @@ private:
       result_.errors.push_back("layer '" + model_.populations[p].name + "': no cut of it fits a core; limits met: " + reasons);
       return false;
     }
+    partition_.cores.clear();
     for (uint32_t p = 0; p < model_.populations.size(); ++p)
       for (Tile &tile : tilesOf(p, model_.populations[p], cut.grids[p])) partition_.cores.push_back({std::move(tile)});
     rejections_ = std::move(cut.rejections);
+    build();
+    pass("build");
+    if (options_.objective.cores > 0 && options_.effort > 0) {
+      PackOptions packing;
+      packing.across_chips = across;
+      packing.tries = 2000u << (2 * std::min<uint32_t>(options_.effort, 4));
+      pack(model_, chip_, packing, partition_, builds_);
+      pass("pack");
+    }
     return true;
+  }
+
+  lmap::Score score(const char *name, const Traffic &traffic, const std::vector<uint32_t> &address) const {
+    const PlaceScore s = scoreOf(traffic, address, chip_);
+    const EventCosts costs = eventCosts(chip_);
+    lmap::Score score;
+    score.set_name(name);
+    score.set_cores(traffic.cores);
+    score.set_chips((traffic.cores + chip_.mesh.cores_per_chip - 1) / chip_.mesh.cores_per_chip);
+    score.set_packets(s.packets);
+    score.set_hops(s.hops);
+    score.set_mean_hops(s.meanHops());
+    score.set_max_link(s.max_link);
+    score.set_between_chips(s.between_chips);
+    score.set_energy_pj(s.packets * costs.message_pj + s.hops * costs.hop_pj);
+    score.set_feasible(true);
+    return score;
+  }
+
+  /// This mapping beside what simpler ones give, its links and its bound.
+  void report(const Traffic &traffic, const std::vector<uint32_t> &address, lmap::Mapping &mapping) {
+    lmap::Result &result = *mapping.mutable_result();
+    lowerBound(model_, chip_, *result.mutable_bound());
+    LinkLoads links(chip_);
+    for (const Traffic::Edge &e : traffic.edges) links.add(address[e.from], address[e.to], e.packets);
+    links.write(result);
+    *result.add_scores() = score("this", traffic, address);
+    result.set_chips(result.scores(0).chips());
+    if (!options_.baselines) return;
+    const Partition sequential = sequentialPartition(model_, chip_, 8 * uint32_t(partition_.cores.size()) + 64);
+    if (sequential.cores.empty()) {
+      lmap::Score &none = *result.add_scores();
+      none.set_name("sequential");
+      none.set_note("it finds no mapping, or one with more than eight times the cores");
+    } else {
+      std::vector<CoreBuild> builds(sequential.cores.size());
+      parallel(threads_, builds.size(), [&](size_t i) { builds[i] = buildCore(model_, sequential.cores[i], chip_); });
+      const Traffic plain = trafficOf(model_, sequential, builds);
+      lmap::Score &s = *result.add_scores() = score("sequential", plain, placeInOrder(plain, chip_, PlaceOrder::Sequential, 0));
+      s.set_note("neurons in order, core after core");
+      const std::vector<uint64_t> entries = entriesOf(model_, sequential, builds);
+      for (size_t c = 0; c < entries.size() && s.feasible(); ++c)
+        if (!chip_.limits.output_entries.allows(entries[c] + builds[c].used.output_entries())) {
+          s.set_feasible(false);
+          s.set_note("neurons in order, core after core; it would need more output entries than a core has");
+        }
+    }
+    for (const auto &[name, order] : {std::pair("in-order", PlaceOrder::Sequential), std::pair("random", PlaceOrder::Random), std::pair("hilbert", PlaceOrder::Hilbert)}) {
+      lmap::Score &s = *result.add_scores() = score(name, traffic, placeInOrder(traffic, chip_, order, options_.seed));
+      s.set_note("this partition, other places");
+    }
   }
 
   void header(lmap::Mapping &mapping) const {
@@ -107,16 +207,30 @@ private:
     }
   }
 
+  void violate(lmap::Mapping &mapping, const char *limit, int32_t layer, uint64_t needed, uint64_t allowed, const std::string &text, const std::string &cure) {
+    lmap::Violation &v = *mapping.mutable_result()->add_violations();
+    v.set_limit(limit);
+    v.set_layer(layer);
+    v.set_needed(needed);
+    v.set_allowed(allowed);
+    v.set_text(text);
+    v.set_cure(cure);
+    result_.errors.push_back(text + (cure.empty() ? "" : "; " + cure));
+  }
+
   void violations(lmap::Mapping &mapping) {
     for (const lmap::Core &core : mapping.cores())
       if (const char *limit = brokenLimit(core.used(), 0, chip_)) {
-        const std::string text = "core " + to_string(core.address()) + " (layer '" + mapping.layers(int(core.groups(0).layer())).name() + "') needs " + limitText(limit, core.used(), chip_);
-        result_.errors.push_back(text);
-        lmap::Violation &v = *mapping.mutable_result()->add_violations();
-        v.set_limit(limit);
-        v.set_layer(int32_t(core.groups(0).layer()));
-        v.set_text(text);
+        const int32_t layer = int32_t(core.groups(0).layer());
+        const auto [needed, allowed] = limitNumbers(limit, core.used(), chip_);
+        violate(mapping, limit, layer, needed, allowed,
+                "core " + to_string(core.address()) + " (layer '" + mapping.layers(layer).name() + "') needs " + to_string(needed) + " " + limit + ", allowed " + to_string(allowed),
+                "cut the layer, or the layers that it feeds, more finely (--effort)");
       }
+    const uint32_t chips = mapping.result().chips();
+    if (chips > chip_.mesh.chips)
+      violate(mapping, "chips", -1, chips, chip_.mesh.chips, "the network needs " + to_string(mapping.cores_size()) + " cores on " + to_string(chips) + " chips, allowed " +
+              to_string(chip_.mesh.chips) + " chips", "use fewer channels, or a board with more chips (mesh.chips of the chip's file)");
   }
 
   const Chip &chip_;

@@ -35,18 +35,19 @@ typedef struct lasnn_cuda_info {
   int driver_version;          /**< as cuDriverGetVersion: 12040 is 12.4 */
   char code[16];               /**< what was loaded: "sm_90a", or "compute_90" for PTX that the driver compiled */
   uint32_t max_batch;
-  uint64_t constant_bytes;     /**< device memory of weights and code, shared ones included */
+  uint64_t constant_bytes;     /**< device memory of weights and tables, shared ones included; the driver's own (context, code) is not counted */
   uint64_t session_bytes;      /**< device memory of buffers, states, samples, outputs */
   uint32_t launch_count;       /**< kernels of one run (of one step, where layers feed back) */
 } lasnn_cuda_info;
 
-/** The bytes of device memory that a session of these options takes (options.device and .share are not looked at). Needs no GPU. */
+/** The bytes of device memory that a session of these options takes: constant_bytes + session_bytes of lasnn_cuda_get_info (options.device and .share
+ *  are not looked at). Needs no GPU. */
 LASNN_API lasnn_status lasnn_cuda_memory(const void *model, size_t model_size, const lasnn_cuda_options *options, uint64_t *bytes, char *error,
                                          size_t error_size);
 
 /** Create a session from model bytes in memory, 64-byte aligned; they are copied to the device and not needed afterwards.
  *  LASNN_NO_DEVICE: no driver, no GPU, or a driver too old. LASNN_UNSUPPORTED: the file has no code for this GPU.
- *  LASNN_OUT_OF_MEMORY: the text says which max_batch would fit.
+ *  LASNN_OUT_OF_MEMORY: the text says which max_batch would fit. LASNN_DEVICE_LOST: the driver failed meanwhile.
  *  @param error,error_size  where a failing call writes a text of at most error_size bytes, zero-terminated; may be NULL, 0 */
 LASNN_API lasnn_status lasnn_cuda_create(const void *model, size_t model_size, const lasnn_cuda_options *options, lasnn_cuda_session **session,
                                          char *error, size_t error_size);
@@ -56,9 +57,10 @@ LASNN_API void lasnn_cuda_destroy(lasnn_cuda_session *session);
 
 LASNN_API lasnn_status lasnn_cuda_get_info(const lasnn_cuda_session *session, lasnn_cuda_info *info);
 
-/** Run `batch` samples from reset state through all T steps, as one graph launch.
- *  @param input   uint8 [batch][C][H][W] (direct) or [batch][T][C][H][W] (events)
- *  @param output  int32 [batch][output_count] */
+/** Run `batch` samples from reset state through all T steps, as one graph launch. Leaves the streams of lasnn_cuda_step reset. The first run of a batch
+ *  size records its graph; a session keeps eight.
+ *  @param input   uint8 [batch][C][H][W] (direct) or [batch][T][C][H][W] (events), input_size bytes
+ *  @param output  int32 [batch][info.network.output_count]; output_count counts all of them */
 LASNN_API lasnn_status lasnn_cuda_run(lasnn_cuda_session *session, const uint8_t *input, size_t input_size, uint32_t batch, int32_t *output,
                                       size_t output_count);
 
@@ -66,7 +68,7 @@ LASNN_API lasnn_status lasnn_cuda_run(lasnn_cuda_session *session, const uint8_t
  *  the lasnn_cuda_wait that follows, and must live until then. */
 LASNN_API lasnn_status lasnn_cuda_submit(lasnn_cuda_session *session, const uint8_t *input, size_t input_size, uint32_t batch, int32_t *output,
                                          size_t output_count);
-/** Wait for everything submitted. The first error of any of them is returned. */
+/** Wait for everything submitted. The first error of any of them is returned. Every other call on the session waits first, too. */
 LASNN_API lasnn_status lasnn_cuda_wait(lasnn_cuda_session *session);
 
 /** Advance `batch` independent streams by one time-step, membranes kept on the device (options.streaming).
@@ -78,18 +80,19 @@ LASNN_API lasnn_status lasnn_cuda_step(lasnn_cuda_session *session, const uint8_
 /** Set every membrane and read-out of the streams to its initial value. */
 LASNN_API lasnn_status lasnn_cuda_reset(lasnn_cuda_session *session);
 
-/** Counted since create or the last clear, over all samples and steps. synops is not counted on a GPU: 0. */
+/** Counted since create or the last clear, over all samples and steps: stats->steps is samples times steps. synops is not counted on a GPU: 0. */
 LASNN_API lasnn_status lasnn_cuda_get_layer_stats(lasnn_cuda_session *session, uint32_t layer, lasnn_layer_stats *stats);
 LASNN_API lasnn_status lasnn_cuda_stats_clear(lasnn_cuda_session *session);
 
 /** Spike counts of one layer, sample and step of the last run (after a step: step 0): uint8 [C][H][W]. Needs options.keep_spikes. */
 LASNN_API lasnn_status lasnn_cuda_get_spikes(lasnn_cuda_session *session, uint32_t sample, uint32_t layer, uint32_t step, uint8_t *spikes, size_t size);
 
-/** Time on the device, by CUDA events: of each kernel of a run of `batch` samples whose contents do not matter, medians over `repeats`.
- *  @param launch_us  [launch_count] microseconds; may be NULL
+/** Time on the device, by CUDA events: of each kernel of a run of `batch` samples, medians over `repeats` (1..1000). The samples are those of
+ *  the last lasnn_cuda_run of that batch, else whatever memory holds. Leaves the streams reset; statistics do not count it.
+ *  @param launch_us  [launch_count] microseconds, of one step where layers feed back; may be NULL
  *  @param graph_us   of the whole run as one graph, copies not included; may be NULL */
 LASNN_API lasnn_status lasnn_cuda_time(lasnn_cuda_session *session, uint32_t batch, uint32_t repeats, float *launch_us, float *graph_us);
-/** The name of a launch's layer and of its kernel's kind, for reports; "" beyond the last. */
+/** The name of a launch's layer and of its kernel's kind, for reports: "conv1 (dense)"; "" beyond the last. */
 LASNN_API const char *lasnn_cuda_launch_name(const lasnn_cuda_session *session, uint32_t launch);
 
 /** Text of the last failing call on this session; "" when none failed. */

@@ -1,4 +1,4 @@
-"""Usage: training.py FRAMEWORK ARCH.json [--steps=N] [--batch=N] [--timesteps=N] [--threads=N] [--classes=N]
+"""Usage: training.py FRAMEWORK ARCH.json [--steps=N] [--batch=N] [--timesteps=N] [--threads=N] [--classes=N] [--channels-last]
           training.py --check
 
 Trains the network of ARCH.json (the form that lasnn-distill reads) for some steps on random images in SpikingJelly or snnTorch, and
@@ -131,14 +131,17 @@ def main():
     parser.add_argument("arch")
     for name, default in (("steps", 20), ("batch", 64), ("timesteps", 4), ("threads", 2), ("classes", 10)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--channels-last", action="store_true")
     o = parser.parse_args()
     torch.set_num_threads(o.threads)
     torch.manual_seed(1)
     framework = FRAMEWORKS[o.framework]()
     with open(o.arch) as file:
         net = Network(json.load(file), framework, o.timesteps, o.classes)
+    layout = torch.channels_last if o.channels_last else torch.contiguous_format
+    net = net.to(memory_format=layout)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    images, labels = torch.randn(o.batch, 3, 32, 32), torch.randint(0, o.classes, (o.batch,))
+    images, labels = torch.randn(o.batch, 3, 32, 32).contiguous(memory_format=layout), torch.randint(0, o.classes, (o.batch,))
     start = 0
     warm = min(2, o.steps - 1)
     for step in range(o.steps):

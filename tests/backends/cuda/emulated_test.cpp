@@ -1,12 +1,15 @@
 // The CUDA kernels, run on the CPU, equal the plain executor on random networks: outputs, every spike, clips.
 // LASNN_TEST_SEED and LASNN_TEST_COUNT choose the networks; a failure names its seed.
+#include "backends/cuda/forms.h"
 #include "backends/cuda/host.h"
 #include "tests/runtime/random_plan.h"
 #include "tests/runtime/reference.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
 
 namespace lasnn::test {
 namespace {
@@ -19,7 +22,7 @@ uint64_t fromEnvironment(const char *name, uint64_t otherwise) {
 /// A buffer of one sample and step, [C][H][W], as the reference has it.
 std::vector<uint8_t> unpacked(const cuda::Buffer &b, const std::vector<uint8_t> &bytes, uint32_t timesteps, uint32_t n, uint32_t t) {
   cuda::InputShape in = {};
-  in.form = b.form, in.words = b.words;
+  in.form = b.form, in.words = b.words, in.pool_h = in.pool_w = 1;
   const size_t pixels = size_t(b.height) * b.width;
   std::vector<uint8_t> values(b.channels * pixels);
   for (size_t pixel = 0; pixel < pixels; ++pixel)
@@ -28,12 +31,20 @@ std::vector<uint8_t> unpacked(const cuda::Buffer &b, const std::vector<uint8_t> 
   return values;
 }
 
-void compare(uint64_t seed, cuda::Choice choice) {
-  const plan::Network plan = randomPlan(seed);
-  const uint32_t batch = 1 + uint32_t(seed % 3);
+cuda::Options preferring(const std::string &kernel) {
+  cuda::Options options;
+  options.prefer = kernel;
+  return options;
+}
+
+/// Adds the kernels of the layers to `used`.
+void compare(const plan::Network &plan, uint64_t seed, uint32_t batch, const cuda::Options &options, std::map<std::string, int> *used = nullptr) {
   std::string error;
-  const cuda::Program program = cuda::makeProgram(plan, choice, error);
+  const cuda::Program program = cuda::makeProgram(plan, options, error);
   ASSERT_EQ(error, "");
+  if (used)
+    for (const cuda::Launch &launch : program.launches)
+      ++(*used)[cuda::nameOf(launch.kernel) + (launch.layer() ? ":" + std::to_string(launch.tiles) : "")];
   std::vector<uint8_t> samples;
   std::vector<ReferenceResult> expected;
   for (uint32_t n = 0; n < batch; ++n) {
@@ -65,14 +76,8 @@ void compare(uint64_t seed, cuda::Choice choice) {
         << "seed " << seed << ", sample " << n;
 }
 
-void compareAll(cuda::Choice choice) {
-  const uint64_t first = fromEnvironment("LASNN_TEST_SEED", 1), count = fromEnvironment("LASNN_TEST_COUNT", 60);
-  for (uint64_t seed = first; seed < first + count && !testing::Test::HasFailure(); ++seed)
-    compare(seed, choice);
-}
-
 /// Step after step, with the membranes in memory between the steps.
-void compareSteps(uint64_t seed, cuda::Choice choice) {
+void compareSteps(uint64_t seed, const std::string &kernel) {
   plan::Network plan = randomPlan(seed);
   const uint32_t batch = 2, T = plan.timesteps;
   std::vector<std::vector<uint8_t>> inputs;
@@ -83,7 +88,8 @@ void compareSteps(uint64_t seed, cuda::Choice choice) {
   }
   plan.timesteps = 1;
   std::string error;
-  const cuda::Program program = cuda::makeProgram(plan, choice, error);
+  const cuda::Program program = cuda::makeProgram(plan, preferring(kernel), error);
+  ASSERT_EQ(error, "");
   cuda::HostStream stream(program, batch);
   for (uint32_t t = 0; t < T; ++t) {
     std::vector<uint8_t> samples;
@@ -94,19 +100,42 @@ void compareSteps(uint64_t seed, cuda::Choice choice) {
     const cuda::HostResult &result = stream.run(samples);
     for (uint32_t n = 0; n < batch; ++n)
       ASSERT_EQ(std::vector<int32_t>(result.outputs.begin() + n * plan.output_count, result.outputs.begin() + (n + 1) * plan.output_count), expected[n].outputs[t])
-          << "seed " << seed << ", sample " << n << ", step " << t;
+          << kernel << ", seed " << seed << ", sample " << n << ", step " << t;
   }
 }
 
-TEST(CudaEmulated, StreamsStepByStep) {
-  const uint64_t first = fromEnvironment("LASNN_TEST_SEED", 1), count = fromEnvironment("LASNN_TEST_COUNT", 30);
-  for (uint64_t seed = first; seed < first + count && !testing::Test::HasFailure(); ++seed)
-    compareSteps(seed, seed % 2 ? cuda::Choice::Dense : cuda::Choice::Event);
+/// Every kernel for layers, with each of its tile counts, and "" for the model's choice.
+std::vector<std::string> kernels() {
+  std::vector<std::string> all = {""};
+  for (const cuda::Form &form : cuda::forms())
+    for (uint32_t tiles : form.tiles)
+      all.push_back(std::string(form.name) + ":" + std::to_string(tiles));
+  return all;
 }
 
-TEST(CudaEmulated, EventFormEqualsReference) { compareAll(cuda::Choice::Event); }
-TEST(CudaEmulated, DenseFormEqualsReference) { compareAll(cuda::Choice::Dense); }
-TEST(CudaEmulated, ChosenFormsEqualReference) { compareAll(cuda::Choice::Auto); }
+class CudaKernel : public testing::TestWithParam<std::string> {};
+
+TEST_P(CudaKernel, EqualsReferenceOnRandomNetworks) {
+  const uint64_t first = fromEnvironment("LASNN_TEST_SEED", 1), count = fromEnvironment("LASNN_TEST_COUNT", 60);
+  std::map<std::string, int> used;
+  for (uint64_t seed = first; seed < first + count && !HasFailure(); ++seed)
+    compare(randomPlan(seed), seed, 1 + uint32_t(seed % 3), preferring(GetParam()), &used);
+  if (!GetParam().empty() && count >= 60) {
+    EXPECT_GE(used[GetParam()], 5) << "layers that the kernel can compute";
+  }
+}
+
+TEST_P(CudaKernel, StreamsStepByStep) {
+  const uint64_t first = fromEnvironment("LASNN_TEST_SEED", 1), count = fromEnvironment("LASNN_TEST_COUNT", 6);
+  for (uint64_t seed = first; seed < first + count && !HasFailure(); ++seed)
+    compareSteps(seed, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CudaKernel, testing::ValuesIn(kernels()), [](const auto &info) {
+  std::string name = info.param.empty() ? "chosen" : info.param;
+  std::replace(name.begin(), name.end(), ':', '_');
+  return name;
+});
 
 } // namespace
 } // namespace lasnn::test

@@ -1,0 +1,11 @@
+# Networks for benchmarks and what compiles them for the GPU at hand; the GPU's tests use it too. No MLIR, no CUDA toolkit.
+if(NOT TARGET lasnn_bench_gpu)
+  include(${PROJECT_SOURCE_DIR}/backends/cuda/program.cmake)
+  include(${PROJECT_SOURCE_DIR}/backends/x86/writer.cmake)
+  find_package(Threads REQUIRED)
+  add_library(lasnn_bench_network STATIC ${CMAKE_CURRENT_LIST_DIR}/random_network.cpp)
+  target_include_directories(lasnn_bench_network PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(lasnn_bench_network PRIVATE lasnn_options)
+  add_library(lasnn_bench_gpu STATIC ${CMAKE_CURRENT_LIST_DIR}/gpu.cpp ${PROJECT_SOURCE_DIR}/tests/runtime/cuda/emulated_code.cpp)
+  target_link_libraries(lasnn_bench_gpu PRIVATE lasnn_options PUBLIC lasnn_cuda_writer lasnn_cuda_program Threads::Threads ${CMAKE_DL_LIBS})
+endif()
