@@ -8,6 +8,7 @@
 #include "llvm/Support/LogicalResult.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,14 @@ struct Artefact {
   std::string plan; ///< what --emit=plan prints: the backend's decisions, as text
   std::string details; ///< one JSON object for --json and --report, or empty
   std::vector<std::string> warnings;
+};
+
+/// What a user says about the target beside its name.
+struct TargetOptions {
+  std::string variant;                        ///< behind the name in --target=NAME:VARIANT
+  std::map<std::string, std::string> kernels; ///< layer to kernel, forced
+  uint32_t batch = 0;                         ///< samples at a time that kernels are chosen for; 0: the backend's own
+  std::map<std::string, double> rates;        ///< spikes a neuron and step by layer, as calibration saw them; may be empty
 };
 
 class Backend {
@@ -35,7 +44,9 @@ public:
   /// Diagnose every operation of an integer network (contract K1..K5 proved) that this backend cannot execute.
   virtual llvm::LogicalResult check(snn::NetworkOp network) const = 0;
   /// Lower a network that check() accepted.
-  virtual llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance, llvm::StringRef variant = "") const = 0;
+  virtual llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance, const TargetOptions &options = {}) const = 0;
+  /// Whether compile() makes use of rates: they cost a few runs of the interpreter.
+  virtual bool wantsRates() const { return false; }
 };
 
 /// The network as MLIR bytecode with names as its only locations: no file path may reach an artefact, whose bytes depend on the model and

@@ -5,6 +5,7 @@
 #include "passes/Support.h"
 #include "passes/passes.h"
 #include "tools/common/cli.h"
+#include "tools/common/device.h"
 #include "tools/common/model.h"
 #include "tools/common/samples.h"
 
@@ -25,6 +26,8 @@ struct Options {
   size_t calibLimit = 512;
   bool skipCorrupt = false, checksums = false;
   int stateBits = 0;
+  std::vector<std::string> kernels;
+  TargetOptions targetOptions;
   bool check = false, convert = false, json = false, timing = false, printAfterAll = false;
   std::vector<float> mean, std;
   std::string readout, encoding;
@@ -56,6 +59,8 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--std", o.std, "input standard deviation per channel")->delimiter(',');
   app.add_option("--readout", o.readout, "how per-step outputs combine")->check(CLI::IsMember({"sum", "mean", "last"}));
   app.add_option("--encoding", o.encoding, "how the input is driven")->check(CLI::IsMember({"direct", "events"}));
+  app.add_option("--kernel", o.kernels, "LAYER:NAME, again for every layer that is not to be left to the backend's choice (cuda: docs/cuda.md)");
+  app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
   app.add_flag("--check", o.check, "say whether the target can run the model; write nothing");
   app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
   app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan")
@@ -78,6 +83,17 @@ llvm::Expected<std::shared_ptr<CalibrationData>> loadCalibration(const Options &
   calibration->description = fmt::format("{} train, first {} images", set->name, set->count);
   for (size_t i = 0; i < set->count; ++i) calibration->samples.emplace_back(set->image(i), set->image(i) + set->imageBytes());
   return calibration;
+}
+
+/// Spikes a neuron and step of every layer, over the first samples: enough to choose kernels by.
+llvm::Error measureRates(snn::NetworkOp network, const CalibrationData &calibration, std::map<std::string, double> &rates) {
+  auto device = makeInterpreter(network);
+  if (!device) return device.takeError();
+  Output output;
+  for (size_t i = 0; i < std::min<size_t>(8, calibration.samples.size()); ++i)
+    if (llvm::Error error = (*device)->run(calibration.samples[i].data(), output)) return error;
+  for (const LayerStats &layer : (*device)->stats()) rates[layer.name] = layer.rate();
+  return llvm::Error::success();
 }
 
 /// What --weights means when it is not given: the widths that the model was trained with, "int4", or "int4+int8"; else int8.
@@ -130,6 +146,12 @@ int main(int argc, char **argv) {
   if (!backend) return usage(fmt::format("--target={} is unknown, expected one of: {}", o.target, targetNames()));
   if (std::string wrong = backend->checkVariant(variant); !wrong.empty()) return usage(fmt::format("--target={}: {}", o.target, wrong));
   if (o.output.empty() && o.emit.empty() && !o.check) return usage("-o OUT is missing; add it, or --emit=STAGE, or --check");
+  for (const std::string &kernel : o.kernels) {
+    const size_t colon = kernel.find(':');
+    if (colon == 0 || colon == std::string::npos || colon + 1 == kernel.size()) return usage(fmt::format("--kernel={}: expected LAYER:NAME", kernel));
+    o.targetOptions.kernels[kernel.substr(0, colon)] = kernel.substr(colon + 1);
+  }
+  o.targetOptions.variant = variant.str();
   if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
   if (!o.mean.empty()) o.import.mean = o.mean;
   if (!o.std.empty()) o.import.std = o.std;
@@ -144,6 +166,7 @@ int main(int argc, char **argv) {
   if (model->kind == Model::Kind::Lasnn) return fail(tool, fmt::format("'{}' is an artefact already, expected a source model", o.model));
 
   std::string shown;
+  std::shared_ptr<CalibrationData> calibration;
   const int weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
   if (o.weights.empty()) o.weights = ownWeights(model->network);
   if (!model->network.isInteger()) {
@@ -153,9 +176,10 @@ int main(int argc, char **argv) {
     compile.weightBits = weightBits;
     compile.stateBits = o.stateBits;
     if (!o.calib.empty() && shown.empty()) {
-      auto calibration = loadCalibration(o, model->network);
-      if (!calibration) return fail(tool, calibration.takeError());
-      compile.calibration = *calibration;
+      auto loaded = loadCalibration(o, model->network);
+      if (!loaded) return fail(tool, loaded.takeError());
+      calibration = *loaded;
+      compile.calibration = calibration;
     }
     auto build = [&](mlir::OpPassManager &manager) { buildIntegerPipeline(manager, compile); };
     if (shown.empty() && !runPasses(*context, *model->module, o, build)) return fail(tool, "the network was refused; nothing was written");
@@ -169,10 +193,14 @@ int main(int argc, char **argv) {
     Provenance provenance;
     provenance.tool = versionText(tool);
     provenance.options = fmt::format("--target={} --weights={} --state-bits={}", o.target, o.weights, o.stateBits);
+    for (const std::string &kernel : o.kernels) provenance.options += " --kernel=" + kernel;
+    if (o.targetOptions.batch) provenance.options += fmt::format(" --batch={}", o.targetOptions.batch);
     provenance.sourceName = o.model.substr(o.model.find_last_of('/') + 1);
     provenance.sourceSha256 = model->sha256;
     if (!o.calib.empty()) provenance.calibration = fmt::format("{} (first {})", o.calib.substr(0, o.calib.find(':')), o.calibLimit);
-    auto compiled = backend->compile(model->network, provenance, variant);
+    if (calibration && backend->wantsRates())
+      if (llvm::Error error = measureRates(model->network, *calibration, o.targetOptions.rates)) return fail(tool, std::move(error));
+    auto compiled = backend->compile(model->network, provenance, o.targetOptions);
     if (mlir::failed(compiled)) return fail(tool, "nothing was written");
     artefact = std::move(*compiled);
     for (const std::string &warning : artefact.warnings) fmt::print(stderr, "{}: warning: {}\n", tool, warning);

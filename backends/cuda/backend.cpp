@@ -29,6 +29,7 @@ public:
   llvm::StringRef extension() const override { return ".lasnn"; }
   llvm::StringRef variants() const override { return "sm_80,sm_90a,...: what to compile for, compute_90 for PTX"; }
 
+  bool wantsRates() const override { return true; }
   std::string checkVariant(llvm::StringRef variant) const override {
     std::string error;
     cuda::architecturesOf(variant.str(), error);
@@ -40,17 +41,21 @@ public:
     if (failed(plan)) return failure();
     std::string error;
     cuda::Compiled compiled;
-    if (!cuda::makePrograms(*plan, compiled, error)) return network.emitError() << "backend cuda: " << error;
+    if (!cuda::makePrograms(*plan, {}, compiled, error)) return network.emitError() << "backend cuda: " << error;
     return success();
   }
 
-  llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance, llvm::StringRef variant) const override {
+  llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance, const TargetOptions &options) const override {
     FailureOr<plan::Network> plan = plan::planNetwork(network, name());
     if (failed(plan)) return failure();
     std::string error;
-    const std::vector<std::string> architectures = cuda::architecturesOf(variant.str(), error);
+    cuda::CompileOptions how;
+    how.architectures = cuda::architecturesOf(options.variant, error);
+    how.kernels.forced = options.kernels;
+    how.kernels.rates = options.rates;
+    if (options.batch > 0) how.kernels.batch = options.batch;
     cuda::Compiled compiled;
-    if (error.empty()) compiled = cuda::compileNetwork(*plan, provenance, bytecodeOf(network), architectures, cuda::compileProgram, error);
+    if (error.empty()) compiled = cuda::compileNetwork(*plan, provenance, bytecodeOf(network), how, error);
     if (compiled.bytes.empty()) return network.emitError() << "backend cuda: " << error;
     Artefact artefact;
     artefact.plan = cuda::printCompiled(compiled);

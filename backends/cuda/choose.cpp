@@ -88,6 +88,8 @@ bool force(Launch &launch, const std::string &text, const Options &options, cons
 
 } // namespace
 
+bool knowsGpu(const std::string &architecture) { return gpuOf(architecture) != nullptr; }
+
 std::string featuresOf(const Launch &launch, uint32_t batch) {
   const LayerShape &l = launch.shape;
   std::ostringstream text;

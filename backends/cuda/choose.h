@@ -5,6 +5,9 @@
 
 namespace lasnn::cuda {
 
+/// Whether the cost model has an architecture's figures.
+bool knowsGpu(const std::string &architecture);
+
 /// What the choice for a launch depends on, as text: measured.inc's key.
 std::string featuresOf(const Launch &launch, uint32_t batch);
 

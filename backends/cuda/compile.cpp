@@ -1,5 +1,6 @@
 #include "backends/cuda/compile.h"
 
+#include "backends/cuda/choose.h"
 #include "backends/cuda/source.h"
 #include "backends/cuda/write_lasnn.h"
 
@@ -37,12 +38,12 @@ Cubin compileProgram(const Program &program, const std::string &architecture, st
   return compileCuda(sourceOf(program), architecture, error);
 }
 
-bool makePrograms(const plan::Network &network, Compiled &compiled, std::string &error) {
+bool makePrograms(const plan::Network &network, const Options &options, Compiled &compiled, std::string &error) {
   plan::Network once = network;
   once.timesteps = 1;
-  compiled.step = makeProgram(once, Choice::Auto, error);
+  compiled.step = makeProgram(once, options, error);
   if (error.empty())
-    compiled.whole = makeProgram(network, Choice::Auto, error);
+    compiled.whole = makeProgram(network, options, error);
   return error.empty();
 }
 
@@ -67,10 +68,10 @@ void runJobs(std::vector<Job> &jobs, const CodeMaker &maker) {
 void report(const Job &job, bool step, std::vector<KernelReport> &kernels) {
   for (size_t i = 0; i < job.program->launches.size(); ++i) {
     const Launch &launch = job.program->launches[i];
-    KernelReport kernel = {launch.name, nameOf(launch.kernel), job.architecture, step, threadsPerBlock, 0, {}};
+    KernelReport kernel = {launch.name, nameOf(launch.kernel), job.architecture, step, threadsPerBlock, launch.sharedBytes(), {}};
     if (const auto found = job.cubin.kernels.find(kernelName(i)); found != job.cubin.kernels.end())
       kernel.resources = found->second;
-    kernel.shared_bytes = kernel.resources.shared_bytes;
+    kernel.shared_bytes += kernel.resources.shared_bytes;
     kernels.push_back(std::move(kernel));
   }
 }
@@ -79,19 +80,26 @@ uint32_t inputMaxOf(const plan::Network &network) { return network.encoding == p
 
 } // namespace
 
-Compiled compileNetwork(const plan::Network &network, const Provenance &provenance, const std::vector<uint8_t> &ir,
-                        const std::vector<std::string> &architectures, const CodeMaker &maker, std::string &error) {
+Compiled compileNetwork(const plan::Network &network, const Provenance &provenance, const std::vector<uint8_t> &ir, const CompileOptions &options,
+                        std::string &error) {
   Compiled compiled;
-  if (!makePrograms(network, compiled, error))
+  Options kernels = options.kernels;
+  std::string newest; // names sort by age
+  for (const std::string &architecture : options.architectures)
+    if (knowsGpu(architecture))
+      newest = std::max(newest, architecture);
+  if (!newest.empty())
+    kernels.architecture = newest;
+  if (!makePrograms(network, kernels, compiled, error))
     return compiled;
   const bool whole = !compiled.whole.launches.empty();
   std::vector<Job> jobs;
-  for (const std::string &architecture : architectures) {
+  for (const std::string &architecture : options.architectures) {
     jobs.push_back({architecture, "", &compiled.step, {}});
     if (whole)
       jobs.push_back({architecture, "", &compiled.whole, {}});
   }
-  runJobs(jobs, maker);
+  runJobs(jobs, options.maker);
 
   FileContent content;
   content.whole = whole ? &compiled.whole : nullptr;

@@ -19,6 +19,15 @@ const std::vector<std::string> &defaultArchitectures();
 /// "sm_80,sm_90a,compute_90" as a list, each once; `error` set where one is no architecture.
 std::vector<std::string> architecturesOf(const std::string &variant, std::string &error);
 
+/// NVRTC, the CodeMaker of everything but tests.
+Cubin compileProgram(const Program &program, const std::string &architecture, std::string &error);
+
+struct CompileOptions {
+  std::vector<std::string> architectures = defaultArchitectures();
+  Options kernels;                  ///< its architecture is set from the list: the newest that the cost model knows
+  CodeMaker maker = compileProgram;
+};
+
 /// A kernel as one architecture has it.
 struct KernelReport {
   std::string layer, form, architecture;
@@ -36,14 +45,11 @@ struct Compiled {
 };
 
 /// The two programs of a network: all time-steps at once, and one step. False with `error` set where a limit is passed.
-bool makePrograms(const plan::Network &network, Compiled &compiled, std::string &error);
+bool makePrograms(const plan::Network &network, const Options &options, Compiled &compiled, std::string &error);
 
 /// Bytes are empty with `error` set where something fails.
-Compiled compileNetwork(const plan::Network &network, const Provenance &provenance, const std::vector<uint8_t> &ir,
-                        const std::vector<std::string> &architectures, const CodeMaker &maker, std::string &error);
-
-/// NVRTC, the CodeMaker of everything but tests.
-Cubin compileProgram(const Program &program, const std::string &architecture, std::string &error);
+Compiled compileNetwork(const plan::Network &network, const Provenance &provenance, const std::vector<uint8_t> &ir, const CompileOptions &options,
+                        std::string &error);
 
 /// Launches, buffers and what ptxas says of every kernel, as text.
 std::string printCompiled(const Compiled &compiled);

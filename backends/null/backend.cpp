@@ -17,7 +17,7 @@ public:
     return mlir::failure();
   }
 
-  llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &, llvm::StringRef) const override {
+  llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &, const TargetOptions &) const override {
     return network.emitError() << "backend null compiles nothing";
   }
 };

@@ -16,7 +16,8 @@ public:
 
   llvm::LogicalResult check(snn::NetworkOp network) const override { return success(succeeded(plan::planNetwork(network, name()))); }
 
-  llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance, llvm::StringRef) const override {
+  llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance, const TargetOptions &options) const override {
+    if (!options.kernels.empty()) return network.emitError() << "backend x86: kernels are chosen when the file is loaded, not when it is compiled; leave out --kernel";
     FailureOr<plan::Network> plan = plan::planNetwork(network, name());
     if (failed(plan)) return failure();
     std::string error;

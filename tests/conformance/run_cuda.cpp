@@ -70,10 +70,12 @@ struct CudaComparison : Comparison {
 } // namespace
 
 std::vector<uint8_t> cudaArtefact(const plan::Network &network, const Provenance &provenance, const std::vector<uint8_t> &ir, std::string &error) {
-  const cuda::CodeMaker emulated = [](const cuda::Program &program, const std::string &architecture, std::string &) {
+  cuda::CompileOptions options;
+  options.architectures = {"sm_90"};
+  options.maker = [](const cuda::Program &program, const std::string &architecture, std::string &) {
     return cuda::Cubin{architecture, emulatedCode(program, architecture), {}};
   };
-  return cuda::compileNetwork(network, provenance, ir, {"sm_90"}, emulated, error).bytes;
+  return cuda::compileNetwork(network, provenance, ir, options, error).bytes;
 }
 
 std::string compareCuda(const std::vector<uint8_t> &artefact, const Trace &truth) {

@@ -184,8 +184,9 @@ private:
       if (random_.chance(50))
         for (uint32_t n = neurons; n > 1; --n) std::swap(order[n - 1], order[uint32_t(random_(0, int(n) - 1))]);
       for (uint32_t begin = 0; begin < neurons;) {
-        const uint32_t k = uint32_t(random_(1, 2)), count = std::min(neurons - begin, uint32_t(random_(1, 20)));
-        const uint32_t core = coreAt(uint32_t(random_(0, int(cores) - 1)), count * k);
+        const uint32_t k = options_.plain ? 1 : uint32_t(random_(1, 2)), count = std::min(neurons - begin, uint32_t(random_(1, 20)));
+        const uint32_t own = cores / uint32_t(plan_.layers.size()); // plain: cores of this layer alone
+        const uint32_t core = coreAt(options_.plain ? l * own + uint32_t(random_(0, int(own) - 1)) : uint32_t(random_(0, int(cores) - 1)), count * k);
         addGroup(core, l, k, {order.begin() + begin, order.begin() + begin + count});
         begin += count;
       }
@@ -242,7 +243,7 @@ private:
       std::map<uint32_t, std::vector<StoredAt>> by_core;
       for (auto [target, w] : weights[source]) by_core[place_[l][target].core].push_back({compartment_.at({place_[l][target].core, place_[l][target].neuron}), w});
       for (auto &[core, synapses] : by_core) {
-        const uint32_t axon = addAxon(core, synapses, delay, to.scale_log2());
+        const uint32_t axon = addAxon(core, synapses, delay, to.scale_log2(), l % 3);
         if (s.input == 0) input_[source].push_back({cores_[core].address(), axon});
         else {
           const Place from = place_[layer_of_buffer_.at(s.input)][source];
@@ -257,8 +258,8 @@ private:
     int32_t weight;
   };
 
-  /// One list, in entries of a random encoding each; its base is taken off the indices.
-  uint32_t addAxon(uint32_t core, std::vector<StoredAt> &synapses, uint32_t delay, uint32_t scale) {
+  /// One list, in entries of a random encoding each (plain: of the given one); its base is taken off the indices.
+  uint32_t addAxon(uint32_t core, std::vector<StoredAt> &synapses, uint32_t delay, uint32_t scale, uint32_t plain_encoding) {
     lmap::Core &c = cores_[core];
     std::sort(synapses.begin(), synapses.end(), [](const StoredAt &a, const StoredAt &b) { return a.index < b.index; });
     const uint32_t base = random_.chance(50) ? synapses.front().index : 0, word = uint32_t(c.memory().size() / 8);
@@ -266,9 +267,9 @@ private:
     for (size_t i = 0; i < synapses.size();) {
       lmap::SynapseFormat format;
       format.set_index_bits(12), format.set_skip_bits(5), format.set_exponent(int32_t(scale) - 7), format.set_weight_bits(8);
-      format.set_delay_bits(delay > 0 || random_.chance(10) ? 6 : 0);
-      format.set_encoding(lmap::Encoding(random_(0, 2)));
-      if (random_.chance(30)) { // signs apart
+      format.set_delay_bits(delay > 0 || (!options_.plain && random_.chance(10)) ? 6 : 0);
+      format.set_encoding(options_.plain ? lmap::Encoding(plain_encoding) : lmap::Encoding(random_(0, 2)));
+      if (!options_.plain && random_.chance(30)) { // signs apart
         format.set_sign(synapses[i].weight > 0 ? lmap::EXCITATORY : lmap::INHIBITORY);
         format.set_exponent(int32_t(scale) - 6);
       }

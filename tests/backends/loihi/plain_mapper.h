@@ -16,6 +16,7 @@ plan::Network randomChipPlan(uint64_t seed);
 struct PlainOptions {
   uint32_t most_chips = 1;
   bool slack = true; ///< layers may start later than they have to
+  bool plain = false; ///< one compartment a neuron, one layer a core, one encoding a layer
 };
 loihi::lmap::Mapping plainMapping(const plan::Network &plan, const loihi::Chip &chip, uint64_t seed, const PlainOptions &options);
 
