@@ -131,8 +131,8 @@ struct Time {
   Maybe static_pj, barrier_ns;
   std::string slowest_core, slowest_step;
   std::vector<std::string> unknown; ///< what is left out, and why
-  std::vector<double> step_ns;      ///< of one sample
-  std::vector<std::vector<float>> busy_ns; ///< [step][core], of one sample; may be empty
+  std::vector<double> step_ns;      ///< mean over the samples
+  std::vector<std::vector<float>> busy_ns; ///< [step][core], mean over the samples; may be empty
 };
 
 // 8

@@ -86,24 +86,26 @@ std::string summary(const Data &d) {
 }
 
 std::string layers(const Data &d) {
-  Rows table, traffic;
+  Rows table, lists, traffic;
   double all = 0;
   for (const Layer &l : d.layers) all += l.energy.total().value_or(0);
   for (const Layer &l : d.layers) {
     auto of = [&](Resource r) { return share(l.used[r], d.allowed[r]); };
     table.push_back({escapeHtml(l.name), escapeHtml(l.type), shapeText(l.shape), count(l.neurons), fmt::format("{}", l.cores), shapeText(l.tile),
                      fmt::format("{} / {}", shortNumber(l.neurons_per_core_mean), count(l.neurons_per_core_max)), of(Compartments), of(InputAxons), of(OutputEntries), of(SynapseWords),
-                     fmt::format("{}", l.used[SynapseFormats]), fmt::format("{}", l.used[CompartmentProfiles]), count(l.synapse_words),
-                     l.stored_synapses ? shortNumber(double(l.synapses) / double(l.stored_synapses)) : "–", escapeHtml(l.encoding), l.binds ? escapeHtml(kResources[*l.binds].title) : "unknown"});
+                     l.binds ? escapeHtml(kResources[*l.binds].title) : "unknown"});
+    lists.push_back({escapeHtml(l.name), count(l.synapses), count(l.stored_synapses), l.stored_synapses ? shortNumber(double(l.synapses) / double(l.stored_synapses)) : "–", count(l.synapse_words),
+                     fmt::format("{}", l.used[SynapseFormats]), fmt::format("{}", l.used[CompartmentProfiles]), fmt::format("{}", l.used[ThresholdProfiles]), l.encoding.empty() ? "–" : escapeHtml(l.encoding)});
     const Maybe total = l.energy.total();
     traffic.push_back({escapeHtml(l.name), fmt::format("{}", l.start_step), shortNumber(l.spikes_per_step), shortNumber(l.packets_per_step), shortNumber(l.synops_per_step), energyText(l.energy.synapse),
                        energyText(l.energy.soma), energyText(l.energy.axon), energyText(l.energy.network), total && all > 0 ? percentText(100 * *total / all) : "unknown", timeText(l.critical_ns)});
   }
-  return heading(3, "Layers") + "<p class=\"soft\">Shares are those of the layer's fullest core, other layers on that core included. Mean / max: its neurons on a core. Ratio: synapses to stored ones.</p>\n" +
-         dense(tableHtml({"layer", "type", "shape", "neurons", "cores", "tile h×w×c", "mean / max", "cx", "in-axons", "out-entries", "synMem", "formats", "profiles", "words", "ratio", "encoding", "binds"},
-                         table, {0, 1, 2, 15, 16})) +
+  return heading(3, "Layers") + "<p class=\"soft\">Shares are those of the layer's fullest core, other layers on that core included. Mean / max: its neurons on a core.</p>\n" +
+         dense(tableHtml({"layer", "type", "shape", "neurons", "cores", "tile h×w×c", "mean / max", "cx", "in-axons", "out-entries", "synMem", "binds"}, table, {0, 1, 2, 11})) +
          "<div class=\"pair\">\n" + figureHtml("utilisation", "How full the layers' fullest cores are", "The line is the limit. A bar beyond it is what does not fit.") +
          figureHtml("binding", "Which limit binds", "Percent of the limit on the layer's fullest core; the outlined one is closest to it.") + "</div>\n" +
+         "<h3 class=\"gap\">Synapse lists</h3>\n" +
+         tableHtml({"layer", "synapses", "stored", "ratio", "words", "formats", "profiles", "thresholds", "encoding"}, lists, {0, 8}) +
          "<h3 class=\"gap\">What the layers do in a step, and their energy an inference</h3>\n" +
          tableHtml({"layer", "starts at step", "spikes", "packets", "synaptic operations", "synapse", "soma", "axon", "network", "share", "slowest core"}, traffic);
 }
@@ -115,7 +117,7 @@ std::string cores(const Data &d) {
     auto of = [&](Resource r) { return share(c.used[r], d.allowed[r]); };
     const Maybe words = percentOf(c.used[SynapseWords], d.allowed[SynapseWords]);
     rows.push_back({placeOf(c), escapeHtml(layersOf(d, c)), count(c.neurons), of(Compartments), of(InputAxons), of(OutputEntries), of(SynapseWords), words ? barHtml(*words) : "",
-                    shortNumber(c.synops_per_step), shortNumber(c.packets_in_per_step), shortNumber(c.packets_out_per_step), shortNumber(c.hops_mean), timeText(c.busy_ns_per_step), energyText(c.energy_pj)});
+                    shortNumber(c.synops_per_step), shortNumber(c.packets_in_per_step), shortNumber(c.packets_out_per_step), c.packets_out_per_step == 0.0 ? "–" : shortNumber(c.hops_mean), timeText(c.busy_ns_per_step), energyText(c.energy_pj)});
   }
   const std::vector<std::string> heads{"core", "layers", "neurons", "cx", "in-axons", "out-entries", "synMem", "", "SOP/step", "in", "out", "hops", "busy/step", "energy"};
   const Rows first(rows.begin(), rows.begin() + ptrdiff_t(std::min(rows.size(), kCoresShown))), rest(rows.begin() + ptrdiff_t(first.size()), rows.end());
@@ -169,7 +171,7 @@ std::string energyAndTime(const Data &d) {
     out += fmt::format("<p class=\"soft\">{}</p>\n", d.header.profile.empty() ? "The chip's file has no numbers of energy and time." : "Nothing was simulated: lasnn-run --device=loihi counts events, energy and time.");
   else
     out += figureHtml("energy", "Where the energy goes", "An inference, by layer and unit.");
-  if (!t.step_ns.empty()) out += figureHtml("timeline", "Step by step", "Above: the time of each step of one sample. Below: how long each core is busy in it, busiest cores on top.");
+  if (!t.step_ns.empty()) out += figureHtml("timeline", "Step by step", "Above: the time of each step, the mean over the samples. Below: how long each core is busy in it, busiest cores on top.");
   std::vector<std::pair<std::string, std::string>> facts;
   for (const auto &[unit, pj] : t.by_unit_pj) facts.emplace_back(unit, energyText(pj));
   facts.insert(facts.end(), {{"Static", energyText(t.static_pj)}, {"Barrier", timeText(t.barrier_ns) + " a step"}, {"Slowest core", escapeHtml(t.slowest_core)}, {"Slowest step", escapeHtml(t.slowest_step)}});

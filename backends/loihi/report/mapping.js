@@ -12,8 +12,8 @@
   // ---- cores on chips: a square of `size` for each core, at its place
   const across = Math.ceil(Math.sqrt(mesh.cores_per_tile)), down = Math.ceil(mesh.cores_per_tile / across);
   const chips = Array.from(new Set(cores.map(core => core.chip))).sort((a, b) => a - b);
-  function chipPlan(width, most) {
-    const gap = 3, perRow = Math.max(1, Math.min(most, chips.length, Math.floor(width / 190)));
+  function chipPlan(width, most, least = 190) {
+    const gap = 3, perRow = Math.max(1, Math.min(most, chips.length, Math.floor(width / least)));
     const chipWidth = (width - (perRow - 1) * 16) / perRow;
     const size = Math.min(34, (chipWidth - mesh.width * gap) / (mesh.width * across));
     const tileWidth = size * across + gap, tileHeight = size * down + gap;
@@ -68,7 +68,7 @@
     const grid = d3.select(node).append('div').style('display', 'grid').style('gap', '16px').style('grid-template-columns', `repeat(${Math.max(1, Math.floor(width / (chips.length > 1 ? 330 : 230)))}, minmax(0, 1fr))`);
     const columns = Math.max(1, Math.floor(width / (chips.length > 1 ? 330 : 230))), own = (width - (columns - 1) * 16) / columns;
     shown.forEach(metric => {
-      const place = grid.append('div'), plan = chipPlan(own, 3);
+      const place = grid.append('div'), plan = chipPlan(own, 4, 130);
       const most = d3.max(cores, core => metric.of(core) || 0), full = metric.whole ? Math.max(metric.whole, 1e-12) : most || 1;
       place.append('div').style('font-size', '13px').style('margin-bottom', '4px').text(`${metric.name}: ${metric.text(most)}`);
       const g = draw.svg(place.node(), own, plan.height);

@@ -23,6 +23,17 @@ std::string_view fileNamed(const std::string &name) {
   return {};
 }
 
+/// A space between groups of three digits must not end a line.
+std::string keptTogether(const std::string &html) {
+  auto digit = [&](size_t i) { return i < html.size() && html[i] >= '0' && html[i] <= '9'; };
+  std::string out;
+  for (size_t i = 0; i < html.size(); ++i) {
+    const bool group = html[i] == ' ' && i && digit(i - 1) && digit(i + 1) && digit(i + 2) && digit(i + 3) && !digit(i + 4);
+    out += group ? std::string("\u202f") : std::string(1, html[i]);
+  }
+  return out;
+}
+
 /// JSON inside a script element: no "</" may end it early, no "<!--" may open a comment.
 std::string insideScript(const std::string &json) {
   std::string out;
@@ -78,7 +89,7 @@ std::string pageHtml(const std::string &title, const std::string &body, const st
   return fmt::format("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                      "<title>{}</title><link rel=\"icon\" href=\"data:,\"><style>\n{}{}</style></head><body><main>\n{}</main>\n"
                      "<script type=\"application/json\" id=\"numbers\">{}</script>\n<script>{}</script>\n<script>\n{}{}</script></body></html>\n",
-                     escapeHtml(title), fileNamed("style.css"), fileNamed("page.css"), body, insideScript(numbers), fileNamed("d3.min.js"), fileNamed("draw.js"), fileNamed(script));
+                     escapeHtml(title), fileNamed("style.css"), fileNamed("page.css"), keptTogether(body), insideScript(numbers), fileNamed("d3.min.js"), fileNamed("draw.js"), fileNamed(script));
 }
 
 } // namespace lasnn::loihi::report

@@ -95,7 +95,7 @@ std::string cores(const Data &d, size_t limit) {
     auto share = [&](Resource r) { return percentText(percentOf(c.used[r], d.allowed[r])); };
     table.add({placeOf(c), layersOf(d, c), whole(double(c.neurons)), share(Compartments), share(InputAxons), share(OutputEntries), share(SynapseWords),
                bar(percentOf(c.used[SynapseWords], d.allowed[SynapseWords])), shortNumber(c.synops_per_step), shortNumber(c.packets_in_per_step),
-               shortNumber(c.packets_out_per_step), shortNumber(c.hops_mean), timeText(c.busy_ns_per_step), energyText(c.energy_pj)});
+               shortNumber(c.packets_out_per_step), c.packets_out_per_step == 0.0 ? "-" : shortNumber(c.hops_mean), timeText(c.busy_ns_per_step), energyText(c.energy_pj)});
   }
   out += table.text();
   if (order.size() > limit) out += fmt::format("  {} more: cores.csv\n", order.size() - limit);

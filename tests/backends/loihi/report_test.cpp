@@ -52,7 +52,7 @@ size_t linesOf(const std::string &text) { return size_t(std::count(text.begin(),
 std::string textOf(std::string html) {
   html = html.substr(0, html.find("<script"));
   html = std::regex_replace(html, std::regex("<[^>]*>"), " ");
-  for (const auto &[from, to] : {std::pair<const char *, const char *>{"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&amp;", "&"}}) html = std::regex_replace(html, std::regex(from), to);
+  for (const auto &[from, to] : {std::pair<const char *, const char *>{"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&amp;", "&"}, {"\u202f", " "}}) html = std::regex_replace(html, std::regex(from), to);
   return html;
 }
 
