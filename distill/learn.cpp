@@ -62,6 +62,8 @@ Learner studentLearner(const std::shared_ptr<Network> &student, const std::share
                        const StudentOptions &s) {
   student->bfloat16 = o.bfloat16;
   student->checkpointActivations = o.checkpointActivations;
+  student->fusedNormalisation = o.fusedNormalisation == "on" || (o.fusedNormalisation == "auto" && deviceFromName(o.device).is_cuda());
+  student->packSpikes = o.packSpikes;
   const std::shared_ptr<Teacher> teacher = s.noDistill ? nullptr : teacherIn;
   LossOptions loss = s.loss;
   loss.labelSmoothing = o.labelSmoothing;

@@ -64,6 +64,8 @@ void addTraining(CLI::App *app, TrainOptions &o, std::string &preset, std::strin
   add(app, "--limit", o.limit, "use the first N images, 0 = all")->check(CLI::NonNegativeNumber);
   add(app, "--device", o.device, "cpu, cuda or cuda:N");
   app->add_flag("--channels-last", o.channelsLast, "keep channels innermost in memory, which some convolutions prefer");
+  app->add_flag("--fused-bn{on},--no-fused-bn{off}", o.fusedNormalisation, "a student's normalisation and neuron in one operation; default: on a GPU")->take_last();
+  app->add_flag("--pack-spikes,!--no-pack-spikes", o.packSpikes, "keep a bit a spike for synapses' gradients instead of the spikes; less memory, a little more work");
   app->add_flag("--cuda-graph,!--no-cuda-graph", o.cudaGraph, "launch a step's kernels at once, recorded at the fourth step; for small batches on a GPU");
   add(app, "--timeout", o.timeout, "seconds that a process waits for the others (torchrun)")->check(CLI::PositiveNumber);
   add(app, "--tensorboard", o.tensorboard, "folder for a TensorBoard event file");

@@ -1,4 +1,5 @@
 #include "distill/network.h"
+#include "distill/packed_synapse.h"
 #include "distill/quantize.h"
 #include "distill/recompute.h"
 
@@ -38,6 +39,10 @@ torch::Tensor pooled(const torch::Tensor &x, const Pool &p) {
   if (p.size == 0)
     return p.max ? x.amax({2, 3}, true) : x.mean({2, 3}, true);
   return p.max ? torch::max_pool2d(x, p.size, p.stride, p.pad) : torch::avg_pool2d(x, p.size, p.stride, p.pad);
+}
+
+torch::Tensor normalised(const torch::Tensor &y, const Normalisation &n) {
+  return torch::batch_norm(y, n.gamma, n.shift, n.runningMean, n.runningVar, n.training, n.momentum, n.epsilon, false);
 }
 
 } // namespace
@@ -85,8 +90,28 @@ Synapse SynapseModule::geometry() const {
   return s;
 }
 
-torch::Tensor SynapseModule::forward(const torch::Tensor &in, bool bfloat16) {
+torch::Tensor SynapseModule::beforeNormalisation(const torch::Tensor &in, bool bfloat16, bool packed) {
   const auto type = bfloat16 ? torch::kBFloat16 : torch::kFloat32;
+  torch::Tensor x = in.to(type);
+  if (!desc.conv && x.dim() > 2)
+    x = x.flatten(1);
+  const torch::Tensor w = kernel(weight).to(type);
+  const Synapse shape = geometry();
+  torch::Tensor y;
+  if (desc.conv)
+    y = packed ? packedConv2d(x, w, shape.stride, shape.pad, shape.groups) : torch::conv2d(x, w, {}, shape.stride, shape.pad, 1, shape.groups);
+  else
+    y = packed ? packedLinear(x, w) : torch::linear(x, w);
+  return shape.pool ? pooled(y, *shape.pool) : y;
+}
+
+Normalisation SynapseModule::normalisation() const {
+  const bool training = is_training();
+  const bool count = !(recomputing && training); // the second time, this batch is in the running statistics already
+  return {geometry().pool ? gamma.abs() : gamma, shift, count ? runningMean : torch::Tensor(), count ? runningVar : torch::Tensor(), training, momentum, epsilon};
+}
+
+torch::Tensor SynapseModule::forward(const torch::Tensor &in, bool bfloat16, bool packed) {
   torch::Tensor x = in;
   if (desc.identity) { // the type stays: a residual stream is not rounded on its way
     namespace I = torch::indexing;
@@ -96,21 +121,10 @@ torch::Tensor SynapseModule::forward(const torch::Tensor &in, bool bfloat16) {
       x = torch::constant_pad_nd(x, {0, 0, 0, 0, added, added});
     return desc.gain == 1 ? x : x * desc.gain;
   }
-  x = x.to(type);
-  if (!desc.conv && x.dim() > 2)
-    x = x.flatten(1);
-  const torch::Tensor w = kernel(weight).to(type);
-  const Synapse shape = geometry();
-  torch::Tensor y = desc.conv ? torch::conv2d(x, w, {}, shape.stride, shape.pad, 1, shape.groups) : torch::linear(x, w);
-  if (shape.pool)
-    y = pooled(y, *shape.pool);
-  if (!desc.batchNorm) {
-    y = y.to(torch::kFloat32);
-    return y + (desc.conv ? bias.view({1, -1, 1, 1}) : bias);
-  }
-  const bool count = !(recomputing && is_training()); // the second time, this batch is in the running statistics already
-  return torch::batch_norm(y, shape.pool ? gamma.abs() : gamma, shift, count ? runningMean : torch::Tensor(), count ? runningVar : torch::Tensor(),
-                           is_training(), momentum, epsilon, false);
+  const torch::Tensor y = beforeNormalisation(x, bfloat16, packed);
+  if (!desc.batchNorm)
+    return y.to(torch::kFloat32) + (desc.conv ? bias.view({1, -1, 1, 1}) : bias);
+  return normalised(y, normalisation());
 }
 
 std::pair<torch::Tensor, torch::Tensor> SynapseModule::folded() const {
@@ -232,12 +246,19 @@ NeuronParameters Network::neuronParameters(const std::string &layer) const {
 
 std::shared_ptr<SynapseModule> Network::moduleOf(const Node &node, const Synapse &s) const { return synapses_.at(key(node, s)); }
 
-/// The sum of a node's synapses. A static current that joins a changing one is repeated over the steps.
-Steps Network::currentOf(const Node &node, const std::vector<Steps> &inputs) {
+/// Whether a synapse keeps its input as bits: in training, where the input is spikes and a gradient is asked.
+bool Network::packs(const Synapse &s) const {
+  return packSpikes && !checkpointActivations && !s.identity && is_training() && torch::GradMode::is_enabled() && values_.at(s.from) == Values::Spikes;
+}
+
+/// The sum of a node's synapses, or of all but one. A static current that joins a changing one is repeated over the steps.
+Steps Network::currentOf(const Node &node, const std::vector<Steps> &inputs, const Synapse *without) {
   Steps current;
   for (size_t k = 0; k < node.synapses.size(); ++k) {
     const Synapse &s = node.synapses[k];
-    Steps part{moduleOf(node, s)->forward(inputs[k].x, bfloat16), inputs[k].steps};
+    if (&s == without)
+      continue;
+    Steps part{moduleOf(node, s)->forward(inputs[k].x, bfloat16, packs(s)), inputs[k].steps};
     if (probe)
       probe(s.name, part.x);
     if (!current.x.defined()) {
@@ -289,11 +310,41 @@ Steps Network::activate(const Node &node, const Steps &current, int64_t steps) {
   return {torch::cat(out, 0), steps};
 }
 
+/// The synapse whose normalisation can be one operation with the layer's neuron; its other synapses' currents are then added there.
+const Synapse *Network::fusable(const Node &node, const std::vector<Steps> &inputs, const Stages *stages) const {
+  if (!fusedNormalisation || !neuron || node.kind != Node::Kind::Layer || node.recurrent || probe || (stages && stages->neuron))
+    return nullptr;
+  const Synapse *found = nullptr;
+  for (size_t k = 0; k < node.synapses.size(); ++k) {
+    if (inputs[k].steps != inputs[0].steps) // a current of each step and one of all: not worth a kernel
+      return nullptr;
+    if (!found && !node.synapses[k].identity && node.synapses[k].batchNorm)
+      found = &node.synapses[k];
+  }
+  return found;
+}
+
+Steps Network::fusedLayer(const Node &node, const std::vector<Steps> &inputs, int64_t steps, const Synapse &s) {
+  const size_t k = size_t(&s - node.synapses.data());
+  const auto module = moduleOf(node, s);
+  const torch::Tensor x = module->beforeNormalisation(inputs[k].x, bfloat16, packs(s));
+  torch::Tensor added;
+  if (node.synapses.size() > 1)
+    added = currentOf(node, inputs, &s).x.to(x.scalar_type());
+  if (!fusesNormalisation(x)) {
+    const torch::Tensor current = normalised(x, module->normalisation());
+    return activate(node, {added.defined() ? current + added : current, inputs[k].steps}, steps);
+  }
+  return {normalisedSpikeSteps(x, inputs[k].steps, module->normalisation(), added, neuronParameters(node.name), steps, *neuron), steps};
+}
+
 Steps Network::evaluate(const Node &node, const std::vector<Steps> &inputs, int64_t steps, const Stages *stages) {
   if (node.isPool()) {
     const bool other = stages && stages->maxPool && node.kind == Node::Kind::MaxPool;
     return other ? stages->maxPool(node, inputs[0]) : Steps{pooled(inputs[0].x, node.pool), inputs[0].steps};
   }
+  if (const Synapse *s = fusable(node, inputs, stages))
+    return fusedLayer(node, inputs, steps, *s);
   const Steps current = currentOf(node, inputs);
   if (node.kind != Node::Kind::Layer)
     return current;
@@ -357,7 +408,8 @@ Forward Network::forward(const Steps &input, int64_t steps, const Stages *stages
   if (integer)
     return integer->forward(*this, input, steps);
   Forward out;
-  const bool lean = checkpointActivations && is_training() && torch::GradMode::is_enabled();
+  const bool gradients = is_training() && torch::GradMode::is_enabled();
+  const bool lean = checkpointActivations && gradients, bits = packSpikes && gradients && !lean;
   std::map<std::string, Steps> values = {{"input", input}};
   if (input.x.is_cuda() && input.x.dim() == 4) // cuDNN's tensor-core convolutions read this order; the neurons read either
     values["input"].x = input.x.contiguous(torch::MemoryFormat::ChannelsLast);
@@ -366,13 +418,15 @@ Forward Network::forward(const Steps &input, int64_t steps, const Stages *stages
     std::vector<Steps> inputs;
     for (const std::string &from : inputsOf(node))
       inputs.push_back(values.at(from));
-    Steps value = lean ? recomputed(node, inputs, steps) : evaluate(node, inputs, steps, stages);
+    // A pool keeps its input: where spikes are kept as bits, its own too, and it pools again on the way back.
+    const bool poolOfBits = bits && node.isPool() && values_.at(node.from) == Values::Spikes && !stages;
+    Steps value = lean || poolOfBits ? recomputed(node, inputs, steps) : evaluate(node, inputs, steps, stages);
     if (node.kind == Node::Kind::Readout) {
       out.logits = value;
       continue;
     }
     if (node.kind == Node::Kind::Layer)
-      out.layers.emplace_back(node.name, lean ? Steps{meanOverSteps(value), 1} : value);
+      out.layers.emplace_back(node.name, lean || bits ? Steps{meanOverSteps(value), 1} : value);
     values[node.name] = value;
     for (const std::string &from : inputsOf(node)) // nothing later reads it: what the backward pass keeps, it keeps itself
       if (lastUse_.at(from) == k)

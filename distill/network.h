@@ -36,7 +36,11 @@ struct SynapseModule : torch::nn::Module {
   bool recomputing = false;                          // a second pass over the same batch, for the gradient
   static constexpr double epsilon = 1e-5;            // torch.nn.BatchNorm2d's
   SynapseModule(const Synapse &desc, int64_t inputs, int64_t outputs);
-  torch::Tensor forward(const torch::Tensor &x, bool bfloat16);
+  /// `packed`: x holds nothing but 0 and 1, of which the backward pass then keeps bits.
+  torch::Tensor forward(const torch::Tensor &x, bool bfloat16, bool packed = false);
+  /// The two halves of forward() where there is batch normalisation: what it normalises, and how.
+  torch::Tensor beforeNormalisation(const torch::Tensor &x, bool bfloat16, bool packed);
+  Normalisation normalisation() const;
   /// Weight and bias with batch normalisation's eval-mode affine folded in (float32): w*g, shift - mean*g, g = gamma/sqrt(var+eps).
   /// The identity is given as a 1x1 convolution.
   std::pair<torch::Tensor, torch::Tensor> folded() const;
@@ -74,6 +78,10 @@ struct Network : torch::nn::Module {
   /// Keep no activations for the backward pass but each node's input, spikes at a bit each, and compute the rest again. In training
   /// Forward.layers then holds each layer's mean over the steps (steps = 1), which is what losses read.
   bool checkpointActivations = false;
+  /// Batch normalisation and the neuron after it as one operation (neuron.h), which keeps one tensor less.
+  bool fusedNormalisation = false;
+  /// Keep a synapse's input spikes at a bit each; also then Forward.layers holds means over the steps in training.
+  bool packSpikes = false;
 
   Network(const Arch &arch, std::optional<NeuronOptions> neuron, const Activation &activation = {});
   Forward forward(const Steps &input, int64_t steps, const Stages *stages = nullptr);
@@ -101,7 +109,10 @@ private:
 
   void addSynapse(const Node &node, const Synapse &s, std::vector<int64_t> &shape);
   void addNeuron(const Node &node);
-  Steps currentOf(const Node &node, const std::vector<Steps> &inputs);
+  Steps currentOf(const Node &node, const std::vector<Steps> &inputs, const Synapse *without = nullptr);
+  const Synapse *fusable(const Node &node, const std::vector<Steps> &inputs, const Stages *stages) const;
+  Steps fusedLayer(const Node &node, const std::vector<Steps> &inputs, int64_t steps, const Synapse &);
+  bool packs(const Synapse &) const;
   torch::Tensor activated(const std::string &layer, const torch::Tensor &current) const;
   Steps activate(const Node &node, const Steps &current, int64_t steps);
   Steps evaluate(const Node &node, const std::vector<Steps> &inputs, int64_t steps, const Stages *stages = nullptr);

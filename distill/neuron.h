@@ -33,6 +33,22 @@ struct NeuronParameters {
 /// have the current's type, the state is float32 in both.
 torch::Tensor spikeSteps(const torch::Tensor &current, int64_t given, const NeuronParameters &, int64_t steps, const NeuronOptions &);
 
+/// Batch normalisation of what comes before the neuron, over batch, given steps and positions (Ioffe, Szegedy 2015; neuron_step.h has
+/// the equations both ways).
+struct Normalisation {
+  torch::Tensor gamma, shift;            // [channels], axis 1 of x
+  torch::Tensor runningMean, runningVar; // training: what the batch's statistics are counted into, or undefined; else what is used
+  bool training = true;
+  double momentum = 0.1, epsilon = 1e-5;
+};
+
+/// spikeSteps(normalised x + added, ...) in one pass forward and two back, which keeps x (and `added`, where defined: of x's shape and
+/// type) and never the normalised tensor. The current is float32 whatever x is: with bfloat16 there is one rounding less. Only where
+/// fusesNormalisation(x).
+torch::Tensor normalisedSpikeSteps(const torch::Tensor &x, int64_t given, const Normalisation &, const torch::Tensor &added, const NeuronParameters &,
+                                   int64_t steps, const NeuronOptions &);
+bool fusesNormalisation(const torch::Tensor &x);
+
 /// 1 where x > 0, with the surrogate's slope as gradient.
 torch::Tensor spike(const torch::Tensor &x, const NeuronOptions &);
 

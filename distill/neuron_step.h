@@ -14,6 +14,20 @@
 //   beta  += g_u v[t-1] - g_m m[t-1] q (1 - q) u
 //   g_i    = g_u + alpha (g_i of step t+1);   alpha += g_i i[t-1];   I: g_i   cuba; elsewhere g_i = g_u
 //   g_v of step t-1 = beta g_u;   g_m of step t-1 = g_m q
+//
+// Batch normalisation before it (Ioffe, Szegedy 2015), for a channel of N values x over batch, steps given and positions, r the second
+// current where there is one:
+//
+//   h = (x - mean) / std,  std = sqrt(var + epsilon)      I = gamma h + shift + r = scale x + offset + r
+//   scale = gamma / std,   offset = shift - mean scale    mean, var: of these N values (training), or the running ones
+//
+// and back, with d = dL/dI, summed over the steps where x is the same at each:
+//
+//   dL/dshift = S1 = sum of d             dL/dgamma = S2 = sum of d h = (sum of d (x - mean)) / std             dL/dr = d
+//   dL/dx = scale (d - S1/N - h S2/N)     training;     scale d     running statistics
+//         = scale (d - share - (x - mean) slope),   share = S1/N, slope = S2/(N std);   both 0 with running statistics
+//
+// Two passes, since dL/dx needs both sums: the first makes d and the sums, the second dL/dx of d and x.
 #pragma once
 
 #include "distill/surrogate.h"
@@ -39,9 +53,13 @@ LASNN_INLINE float load(uint16_t bits) { // bfloat16: the upper half of a float
 }
 LASNN_INLINE void store(float &to, float x) { to = x; }
 LASNN_INLINE void store(uint16_t &to, float x) { // round to nearest even; gradients and spikes are finite
+#ifdef __CUDA_ARCH__
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(to) : "f"(x));
+#else
   uint32_t wide;
   std::memcpy(&wide, &x, 4);
   to = uint16_t((wide + 0x7fff + ((wide >> 16) & 1)) >> 16);
+#endif
 }
 
 /// Moves `x` on by one step and returns u; the spike is u > threshold.
@@ -96,6 +114,10 @@ LASNN_INLINE float neuronStepBack(NeuronGrads &g, const NeuronState &before, flo
     return gi;
   }
   return gu;
+}
+
+LASNN_INLINE float normaliseBackOne(float scale, float mean, float share, float slope, float x, float d) {
+  return scale * ((d - share) - (x - mean) * slope);
 }
 
 } // namespace lasnn::distill

@@ -61,13 +61,16 @@ nlohmann::json archOptionsToJson(const ArchOptions &o) {
 
 nlohmann::json trainToJson(const TrainOptions &o) {
   // What changes the result; where files go and how many threads run does not belong here.
-  return {{"arch", o.arch}, {"shape", archOptionsToJson(o.shape)}, {"activation", activationToJson(o.activation)},
+  nlohmann::json json = {{"arch", o.arch}, {"shape", archOptionsToJson(o.shape)}, {"activation", activationToJson(o.activation)},
           {"checkpoint_activations", o.checkpointActivations}, {"epochs", o.epochs}, {"batch", o.batch}, {"limit", o.limit},
           {"skip_corrupt", o.skipCorrupt}, {"lr", o.lr}, {"momentum", o.momentum},
           {"weight_decay", o.weightDecay}, {"warmup", o.warmup}, {"optimizer", o.optimizer}, {"schedule", o.schedule},
           {"augment", o.augment}, {"label_smoothing", o.labelSmoothing}, {"seed", o.seed}, {"workers", o.workers}, {"bf16", o.bfloat16},
           {"ema", o.ema}, {"clip", o.clip}, {"bn_reestimate", o.bnReestimate}, {"bn_reestimate_end", o.bnReestimateEnd}, {"valid", o.valid},
           {"channels_last", o.channelsLast}};
+  if (o.fusedNormalisation != "auto") // absent in files from before it
+    json["fused_bn"] = o.fusedNormalisation;
+  return json;
 }
 
 nlohmann::json studentToJson(const StudentOptions &s) {

@@ -85,6 +85,8 @@ struct TrainOptions {
   double valid = 0;      // share of the training images that is held out
   std::string device = "cpu"; // cpu, cuda or cuda:N
   bool channelsLast = false;
+  std::string fusedNormalisation = "auto"; // on, off, auto: on a GPU
+  bool packSpikes = false;    // keep a bit a spike for synapses' gradients
   bool cudaGraph = false;     // a step's kernels as one CUDA graph
   std::string tensorboard;    // folder for an event file, or none
   double timeout = 600;       // seconds that one process waits for the others

@@ -1,4 +1,5 @@
 #include "distill/recompute.h"
+#include "distill/bits.h"
 
 #include <torch/csrc/autograd/functions/utils.h>
 
@@ -40,36 +41,7 @@ struct Recompute : torch::autograd::Node {
   void release_variables() override { inputs.clear(); }
 };
 
-torch::Tensor inMemoryOrder(const torch::Tensor &x, torch::MemoryFormat format) {
-  return format == torch::MemoryFormat::ChannelsLast ? x.permute({0, 2, 3, 1}) : x;
-}
-
 } // namespace
-
-torch::Tensor packBits(const torch::Tensor &spikes) {
-  const auto format = spikes.suggest_memory_format();
-  torch::Tensor flat = inMemoryOrder(spikes.contiguous(format), format).reshape(-1).to(torch::kUInt8);
-  if (flat.numel() % 8)
-    flat = torch::constant_pad_nd(flat, {0, 8 - flat.numel() % 8});
-  const torch::Tensor rows = flat.view({-1, 8});
-  torch::Tensor bytes = rows.select(1, 0).clone();
-  for (int64_t bit = 1; bit < 8; ++bit)
-    bytes.add_(rows.select(1, bit), 1 << bit);
-  return bytes;
-}
-
-torch::Tensor unpackBits(const torch::Tensor &packed, torch::IntArrayRef sizes, torch::MemoryFormat format, const torch::TensorOptions &options) {
-  int64_t count = 1;
-  for (int64_t size : sizes)
-    count *= size;
-  torch::Tensor rows = torch::empty({packed.numel(), 8}, options);
-  for (int64_t bit = 0; bit < 8; ++bit)
-    rows.select(1, bit).copy_(packed.bitwise_and(1 << bit).ne(0));
-  const torch::Tensor flat = rows.view(-1).narrow(0, 0, count);
-  if (format != torch::MemoryFormat::ChannelsLast)
-    return flat.view(sizes);
-  return flat.view({sizes[0], sizes[2], sizes[3], sizes[1]}).permute({0, 3, 1, 2});
-}
 
 torch::Tensor recompute(const Body &body, const std::vector<torch::Tensor> &inputs, const std::vector<bool> &spikes,
                         const std::vector<torch::Tensor> &parameters) {

@@ -37,7 +37,7 @@ struct Options {
 std::string targetNames() {
   std::string names;
   for (const auto &backend : backends()) {
-    names += (names.empty() ? "" : ", ") + backend->name().str();
+    names += (names.empty() ? "" : ", ") + backend->targets();
     if (!backend->variants().empty()) names += fmt::format("[:VARIANT] ({})", backend->variants().str());
   }
   return names;
@@ -65,7 +65,12 @@ void declare(CLI::App &app, Options &o) {
   app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
   app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan")
       ->check(CLI::IsMember({"snn", "snn-int", "plan"}));
-  app.add_option("--report", o.report, "folder for compile.json and plan.txt");
+  app.add_option("--report", o.report, "folder for compile.json, plan.txt and what the target reports");
+  app.add_option("--objective", o.targetOptions.objective, "Loihi: what the mapper saves: cores, energy, latency, or their weights W,W,W");
+  app.add_option("--seed", o.targetOptions.seed, "Loihi: of the mapper's search; the same seed, the same mapping");
+  app.add_option("--effort", o.targetOptions.effort, "Loihi: 0 (first cut that fits) to 4 (long search)")->check(CLI::Range(0u, 4u));
+  app.add_option("--time-limit", o.targetOptions.time_limit_s, "Loihi: seconds after which the search keeps its best; 0: none")->check(CLI::Range(0.0, 1e6));
+  app.add_option("--threads", o.targetOptions.threads, "Loihi: threads of the mapper; 0: all")->check(CLI::Range(0u, 256u));
   app.add_flag("--json", o.json, "print what was made as one JSON object on stdout");
   app.add_flag("--mlir-timing", o.timing, "print the time of every pass on stderr");
   app.add_flag("--mlir-print-ir-after-all", o.printAfterAll, "print the IR after every pass on stderr");
@@ -114,11 +119,13 @@ std::string print(mlir::ModuleOp module) {
   return text + "\n";
 }
 
-llvm::Error writeReport(const Options &o, const nlohmann::ordered_json &json, const std::string &plan) {
+llvm::Error writeReport(const Options &o, const nlohmann::ordered_json &json, const Artefact &artefact) {
   if (std::error_code code = llvm::sys::fs::create_directories(o.report))
     return llvm::createStringError(fmt::format("cannot make the folder '{}': {}", o.report, code.message()));
   if (llvm::Error error = writeFile(o.report + "/compile.json", json.dump(2) + "\n")) return error;
-  return writeFile(o.report + "/plan.txt", plan);
+  for (const auto &[name, text] : artefact.reports)
+    if (llvm::Error error = writeFile(o.report + "/" + name, text)) return error;
+  return writeFile(o.report + "/plan.txt", artefact.plan);
 }
 
 bool runPasses(mlir::MLIRContext &context, mlir::ModuleOp module, const Options &o, llvm::function_ref<void(mlir::OpPassManager &)> build) {
@@ -140,8 +147,7 @@ int main(int argc, char **argv) {
   declare(app, o);
   LASNN_PARSE(app, argc, argv)
 
-  const auto [target, variant] = llvm::StringRef(o.target).split(':');
-  const Backend *backend = findBackend(target);
+  const auto [backend, variant] = findTarget(o.target);
   auto usage = [&](const std::string &text) { return fail(tool, text), kUsage; };
   if (!backend) return usage(fmt::format("--target={} is unknown, expected one of: {}", o.target, targetNames()));
   if (std::string wrong = backend->checkVariant(variant); !wrong.empty()) return usage(fmt::format("--target={}: {}", o.target, wrong));
@@ -175,6 +181,7 @@ int main(int argc, char **argv) {
     CompileOptions compile;
     compile.weightBits = weightBits;
     compile.stateBits = o.stateBits;
+    compile.thresholdStep = backend->thresholdStep();
     if (!o.calib.empty() && shown.empty()) {
       auto loaded = loadCalibration(o, model->network);
       if (!loaded) return fail(tool, loaded.takeError());
@@ -185,14 +192,19 @@ int main(int argc, char **argv) {
     if (shown.empty() && !runPasses(*context, *model->module, o, build)) return fail(tool, "the network was refused; nothing was written");
   }
   if (o.emit == "snn-int") shown = print(*model->module);
-  if (shown.empty() && mlir::failed(backend->check(model->network)))
+  if (shown.empty() && mlir::failed(backend->check(model->network, variant)))
     return fail(tool, fmt::format("target {} cannot run this network; nothing was written", o.target));
 
   Artefact artefact;
   if (shown.empty() && !o.check) {
     Provenance provenance;
     provenance.tool = versionText(tool);
-    provenance.options = fmt::format("--target={} --weights={} --state-bits={}", o.target, o.weights, o.stateBits);
+    provenance.options = fmt::format("--target={} --weights={} --state-bits={}", o.target.substr(o.target.find_last_of('/') + 1), o.weights, o.stateBits);
+    if (backend->extension() == ".lmap")
+      provenance.options += fmt::format(" --objective={} --seed={} --effort={} --time-limit={}", o.targetOptions.objective, o.targetOptions.seed, o.targetOptions.effort,
+                                        o.targetOptions.time_limit_s);
+    o.targetOptions.reports = !o.report.empty();
+    o.targetOptions.json = llvm::StringRef(o.output).ends_with(".json");
     for (const std::string &kernel : o.kernels) provenance.options += " --kernel=" + kernel;
     if (o.targetOptions.batch) provenance.options += fmt::format(" --batch={}", o.targetOptions.batch);
     provenance.sourceName = o.model.substr(o.model.find_last_of('/') + 1);
@@ -204,6 +216,7 @@ int main(int argc, char **argv) {
     if (mlir::failed(compiled)) return fail(tool, "nothing was written");
     artefact = std::move(*compiled);
     for (const std::string &warning : artefact.warnings) fmt::print(stderr, "{}: warning: {}\n", tool, warning);
+    for (const std::string &error : artefact.errors) fmt::print(stderr, "{}: {}\n", tool, error);
     if (o.emit == "plan") shown = artefact.plan;
   }
   if (!shown.empty()) {
@@ -213,6 +226,13 @@ int main(int argc, char **argv) {
 
   nlohmann::ordered_json json{{"model", o.model}, {"target", o.target}, {"weights", o.weights}, {"source_sha256", model->sha256}};
   if (!o.check) {
+    if (!artefact.errors.empty()) { // how far it is from fitting can be read, but nothing can be loaded
+      nlohmann::ordered_json why{{"model", o.model}, {"target", o.target}, {"errors", artefact.errors}};
+      if (!artefact.details.empty()) why.update(nlohmann::ordered_json::parse(artefact.details));
+      if (!o.report.empty())
+        if (llvm::Error error = writeReport(o, why, artefact)) return fail(tool, std::move(error));
+      return fail(tool, fmt::format("the network does not fit target {}; nothing was written", o.target));
+    }
     std::string_view bytes(reinterpret_cast<const char *>(artefact.bytes.data()), artefact.bytes.size());
     if (llvm::Error error = writeFile(o.output, bytes)) return fail(tool, std::move(error));
     json["output"] = o.output;
@@ -220,7 +240,7 @@ int main(int argc, char **argv) {
     if (!artefact.details.empty()) json.update(nlohmann::ordered_json::parse(artefact.details));
     if (!artefact.warnings.empty()) json["warnings"] = artefact.warnings;
     if (!o.report.empty())
-      if (llvm::Error error = writeReport(o, json, artefact.plan)) return fail(tool, std::move(error));
+      if (llvm::Error error = writeReport(o, json, artefact)) return fail(tool, std::move(error));
   } else {
     json["runs"] = true;
   }

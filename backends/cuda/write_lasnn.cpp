@@ -110,8 +110,8 @@ private:
     const auto inputs = fbb_.CreateVector(l.inputs), weight_vector = fbb_.CreateVector(weights);
     const Grid grid = l.grid();
     const int32_t bias = values(l.bias), threshold = values(l.theta), amount = values(l.amount);
-    return format::CreateCudaLaunch(fbb_, kernel, name, kind, l.encodes(), inputs, l.output, l.shape.out_form == formReadout, weight_vector, bias, threshold, amount, layer,
-                                    grid.rows, grid.rowsAUnit, grid.columns, grid.unitsABlock, threadsPerBlock, sharedBytesOf(l));
+    return format::CreateCudaLaunch(fbb_, kernel, name, kind, l.encodes(), inputs, l.output, l.shape.out_form == formReadout, weight_vector, bias, threshold,
+                                    amount, layer, grid.rows, grid.rowsAUnit, grid.columns, grid.unitsABlock, threadsPerBlock, sharedBytesOf(l));
   }
 
   Offset<flatbuffers::Vector<Offset<format::CudaLayer>>> layers() {

@@ -57,7 +57,8 @@ private:
     const uint32_t fits = batchThatFits(*s_.device->program, s_.needs, free_bytes / page * page);
     char advice[96] = "not even one sample fits: use a GPU with more memory, or free some";
     if (fits > 0) snprintf(advice, sizeof advice, "max_batch = %u would fit", fits);
-    error_.set("max_batch = %u needs %llu bytes of device memory, %zu of %zu are free; %s", s_.needs.max_batch, (unsigned long long)s_.plan.bytes, free_bytes, total, advice);
+    error_.set("max_batch = %u needs %llu bytes of device memory, %zu of %zu are free; %s", s_.needs.max_batch, (unsigned long long)s_.plan.bytes,
+               free_bytes, total, advice);
     return LASNN_OUT_OF_MEMORY;
   }
 
@@ -65,7 +66,8 @@ private:
     void *memory = nullptr;
     const int result = driver_.pinnedAlloc(&memory, bytes, 0);
     if (result != 0) {
-      error_.set("%llu bytes of pinned host memory, of %u slots: %s; a smaller max_batch needs less", (unsigned long long)bytes, 2 * kSlots, ResultText(driver_, result).text);
+      error_.set("%llu bytes of pinned host memory, one of %u blocks: %s; a smaller max_batch needs less", (unsigned long long)bytes, 2 * kSlots,
+                 ResultText(driver_, result).text);
       return statusOf(result);
     }
     at = static_cast<T *>(memory);
@@ -139,7 +141,8 @@ lasnn_status createSession(const void *bytes, size_t size, const lasnn_cuda_opti
 
 using namespace lasnn::cuda;
 
-lasnn_status lasnn_cuda_create(const void *model, size_t model_size, const lasnn_cuda_options *options, lasnn_cuda_session **session, char *error, size_t error_size) {
+lasnn_status lasnn_cuda_create(const void *model, size_t model_size, const lasnn_cuda_options *options, lasnn_cuda_session **session, char *error,
+                               size_t error_size) {
   ErrorText text(error, error_size);
   if (session == nullptr) {
     text.set("session is null");

@@ -45,7 +45,8 @@ public:
     if (code == nullptr) {
       char codes[120];
       listCodes(*model.cuda(), codes, sizeof codes);
-      error_.set("the file has code for %s, device %d (%.60s) is sm_%d%d: compile with --target=cuda:sm_%d%d", codes, ordinal, d_.name, d_.major, d_.minor, d_.major, d_.minor);
+      error_.set("the file has code for %s, device %d (%.60s) is sm_%d%d: compile with --target=cuda:sm_%d%d", codes, ordinal, d_.name, d_.major, d_.minor,
+                 d_.major, d_.minor);
       return LASNN_UNSUPPORTED;
     }
     snprintf(d_.code, sizeof d_.code, "%.15s", code->architecture()->c_str());
@@ -125,8 +126,8 @@ private:
       char needed[24] = "";
       format::Architecture a;
       if (format::parseArchitecture(d_.code, a) && a.ptx) ptxVersion(reinterpret_cast<const char *>(image->data()), needed, sizeof needed);
-      error_.set("the driver (CUDA %d.%d) is older than the compiler of the file's %.15s%s: update the driver, or compile with the NVRTC of CUDA %d: %s", version / 1000,
-                 version % 1000 / 10, code.architecture()->c_str(), needed, version / 1000, text.text);
+      error_.set("the driver (CUDA %d.%d) is older than the compiler of the file's %.15s%s: update the driver, or compile with the NVRTC of CUDA %d: %s",
+                 version / 1000, version % 1000 / 10, code.architecture()->c_str(), needed, version / 1000, text.text);
       return LASNN_NO_DEVICE;
     }
     error_.set("loading the code for %.15s on an sm_%d%d: %s%s%s", code.architecture()->c_str(), d_.major, d_.minor, text.text, log[0] ? "; " : "", log);

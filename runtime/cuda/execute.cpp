@@ -101,7 +101,8 @@ bool stage(lasnn_cuda_session &s, const uint8_t *input, uint32_t batch, uint32_t
   return true;
 }
 
-lasnn_status checkCall(lasnn_cuda_session &s, const uint8_t *input, size_t input_size, uint32_t batch, const int32_t *output, size_t output_count, uint64_t sample_bytes) {
+lasnn_status checkCall(lasnn_cuda_session &s, const uint8_t *input, size_t input_size, uint32_t batch, const int32_t *output, size_t output_count,
+                       uint64_t sample_bytes) {
   const lasnn_status status = checkAlive(s);
   if (status != LASNN_OK) return status;
   const Program &p = *s.device->program;

@@ -67,7 +67,8 @@ private:
     p.layers = arena_.take<Layer>(p.layer_count);
     for (uint32_t i = 0; i < p.layer_count; ++i) {
       const format::CudaLayer &l = *source_.layers()->Get(i);
-      const Layer layer = {text(l.name()), l.channels(), l.height(), l.width(), l.buffer(), l.counts(), p.state_bytes, uint64_t(l.channels()) * l.height() * l.width()};
+      const uint64_t neurons = uint64_t(l.channels()) * l.height() * l.width();
+      const Layer layer = {text(l.name()), l.channels(), l.height(), l.width(), l.buffer(), l.counts(), p.state_bytes, neurons};
       put(p.layers, i, layer);
       p.state_bytes += aligned(layer.neurons * sizeof(int32_t));
     }

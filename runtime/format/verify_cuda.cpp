@@ -161,7 +161,8 @@ private:
   bool verifyLaunch(const CudaSequence &s, const CudaLaunch &l, uint32_t at, Lives &lives) {
     if (!isName(l.name()) || !isName(l.kernel()) || !isName(l.kind())) return fail("launch %u has no name, kernel or kind of 1..%u characters", at, kMaxName);
     const uint32_t buffers = s.buffers()->size(), inputs = sizeOf(l.inputs()), weights = sizeOf(l.weights());
-    if (l.reads_sample() ? inputs != 0 : !inRange(inputs, 1, cuda::maxInputs)) return failIn(l, "%u inputs, allowed 1..%u, of an encoder 0", inputs, cuda::maxInputs);
+    if (l.reads_sample() ? inputs != 0 : !inRange(inputs, 1, cuda::maxInputs))
+      return failIn(l, "%u inputs, allowed 1..%u, of an encoder 0", inputs, cuda::maxInputs);
     if (weights > cuda::maxInputs) return failIn(l, "%u weights, allowed %u", weights, cuda::maxInputs);
     for (uint32_t i = 0; i < inputs; ++i) {
       const uint32_t input = l.inputs()->Get(i);
@@ -171,20 +172,25 @@ private:
     for (uint32_t i = 0; i < weights; ++i)
       if (l.weights()->Get(i) >= sizeOf(p_.constants())) return failIn(l, "weights are constant %u of %u", l.weights()->Get(i), sizeOf(p_.constants()));
     for (const int32_t constant : {l.bias(), l.threshold(), l.amount()}) {
-      if (constant < -1 || (constant >= 0 && uint32_t(constant) >= sizeOf(p_.constants()))) return failIn(l, "constant %d of %u", constant, sizeOf(p_.constants()));
-      if (constant >= 0 && p_.constants()->Get(uint32_t(constant))->bytes()->size() % 4 != 0) return failIn(l, "constant %d holds no int32 values", constant);
+      if (constant < -1 || (constant >= 0 && uint32_t(constant) >= sizeOf(p_.constants())))
+        return failIn(l, "constant %d of %u", constant, sizeOf(p_.constants()));
+      if (constant >= 0 && p_.constants()->Get(uint32_t(constant))->bytes()->size() % 4 != 0)
+        return failIn(l, "constant %d holds no int32 values", constant);
     }
     if (l.readout() && l.layer() >= 0) return failIn(l, "is a read-out and has neurons");
     if (!l.readout()) {
-      if (l.output() >= buffers || lives.written[l.output()] != Lives::never) return failIn(l, "writes buffer %u, which is not there or written already", l.output());
+      if (l.output() >= buffers || lives.written[l.output()] != Lives::never)
+        return failIn(l, "writes buffer %u, which is not there or written already", l.output());
       lives.written[l.output()] = at;
     }
     return verifyGrid(l);
   }
 
   bool verifyGrid(const CudaLaunch &l) {
-    if (!inRange(l.rows(), 1, kMaxRows) || !inRange(l.columns(), 1, kMaxColumns) || !inRange(l.rows_a_unit(), 1, kMaxUnit) || !inRange(l.units_a_block(), 1, kMaxUnit))
-      return failIn(l, "a grid of %llu rows by %u, %llu columns by %u", (unsigned long long)l.rows(), l.rows_a_unit(), (unsigned long long)l.columns(), l.units_a_block());
+    if (!inRange(l.rows(), 1, kMaxRows) || !inRange(l.columns(), 1, kMaxColumns) || !inRange(l.rows_a_unit(), 1, kMaxUnit) ||
+        !inRange(l.units_a_block(), 1, kMaxUnit))
+      return failIn(l, "a grid of %llu rows by %u, %llu columns by %u", (unsigned long long)l.rows(), l.rows_a_unit(), (unsigned long long)l.columns(),
+                    l.units_a_block());
     if (!inRange(l.threads(), 32, 1024) || l.threads() % 32 != 0) return failIn(l, "%u threads a block, allowed whole warps up to 1024", l.threads());
     const uint64_t blocks = over(over(l.rows(), l.rows_a_unit()) * l.columns(), l.units_a_block());
     if (blocks > kMaxBlocks || blocks * l.threads() > kMaxThreads)

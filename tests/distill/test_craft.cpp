@@ -304,9 +304,10 @@ struct StepGraphRun {
 };
 
 /// A distilled student over `steps` batches; T changes once, and every third batch has mixed labels.
-StepGraphRun stepped(bool graph, int steps) {
+StepGraphRun stepped(bool graph, int steps, bool fused) {
   const auto set = stripes(64);
   TrainOptions o = tinyOptions();
+  o.fusedNormalisation = fused ? "on" : "off", o.packSpikes = fused;
   StudentOptions s;
   s.timesteps = 2;
   torch::manual_seed(5);
@@ -336,12 +337,14 @@ StepGraphRun stepped(bool graph, int steps) {
 }
 
 TEST(StepGraph, TrainsToTheSameWeights) {
-  const StepGraphRun plain = stepped(false, 24), graph = stepped(true, 24);
-  EXPECT_GT(graph.replays, 8);
-  EXPECT_LT(graph.replays, 24);
-  EXPECT_TRUE(equal(plain.weights, graph.weights));
-  EXPECT_EQ(plain.terms, graph.terms);
-  EXPECT_GT(graph.terms.at("attention"), 0);
+  for (bool fused : {false, true}) {
+    const StepGraphRun plain = stepped(false, 24, fused), graph = stepped(true, 24, fused);
+    EXPECT_GT(graph.replays, 8);
+    EXPECT_LT(graph.replays, 24);
+    EXPECT_TRUE(equal(plain.weights, graph.weights));
+    EXPECT_EQ(plain.terms, graph.terms);
+    EXPECT_GT(graph.terms.at("attention"), 0);
+  }
 }
 
 TEST(StepGraph, GoesOnWhereNothingCanBeRecorded) {

@@ -1,14 +1,12 @@
 // Activation checkpointing: bits come back, gradients and statistics are those of the plain pass, and memory falls.
+#include "distill/bits.h"
 #include "distill/network.h"
 #include "distill/recompute.h"
+#include "tests/distill/counting_allocator.h"
 
-#include <c10/core/CPUAllocator.h>
 #include <nlohmann/json.hpp>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-
-#include <cstring>
-#include <unordered_map>
 
 using namespace lasnn::distill;
 
@@ -61,8 +59,9 @@ Pass pass(Network &n, const torch::Tensor &x, bool lean) {
 }
 
 TEST(Recompute, GradientsAndStatisticsAreEqual) {
-  for (const auto &[name, shortcut] : {std::pair("vgg5", ""), {"resnet20", "plain"}, {"resnet20", "ms"}, {"resnet20", "sew"}, {"rnn", ""}}) {
-    SCOPED_TRACE(testing::Message() << name << " " << shortcut);
+  bool fused = false; // every other: normalisation and neuron as one
+  for (const auto &[name, shortcut] : {std::pair("vgg5", ""), {"resnet20", "plain"}, {"vgg5", ""}, {"resnet20", "ms"}, {"resnet20", "plain"}, {"resnet20", "sew"}, {"rnn", ""}}) {
+    SCOPED_TRACE(testing::Message() << name << " " << shortcut << " fused " << fused);
     NeuronOptions neuron;
     neuron.kind = "cuba", neuron.learnDecay = true, neuron.learnThreshold = "channel";
     const Arch arch = shaped(name, 0.25, shortcut);
@@ -70,6 +69,8 @@ TEST(Recompute, GradientsAndStatisticsAreEqual) {
     Network plain(arch, neuron);
     torch::manual_seed(2);
     Network lean(arch, neuron);
+    plain.fusedNormalisation = lean.fusedNormalisation = fused;
+    fused = !fused;
     const torch::Tensor x = torch::randn({2, 3, 32, 32});
     const Pass a = pass(plain, x, false), b = pass(lean, x, true);
     for (size_t k = 0; k < a.grads.size(); ++k) {
@@ -81,35 +82,7 @@ TEST(Recompute, GradientsAndStatisticsAreEqual) {
   }
 }
 
-/// Counts what Torch's CPU allocator holds, and the most it held.
-struct Counter : c10::Allocator {
-  static inline int64_t now = 0, peak = 0;
-  static inline c10::Allocator *below = nullptr;
-  static inline std::unordered_map<void *, int64_t> sizes;
-  static void release(void *p) {
-    if (const auto at = sizes.find(p); at != sizes.end()) {
-      now -= at->second;
-      sizes.erase(at);
-    }
-    below->raw_deallocate(p);
-  }
-  c10::DataPtr make(size_t size) const {
-    void *p = below->raw_allocate(size);
-    if (p)
-      sizes[p] = int64_t(size), peak = std::max(peak, now += int64_t(size));
-    return {p, p, &release, torch::kCPU};
-  }
-#if TORCH_VERSION_MAJOR < 2
-  c10::DataPtr allocate(size_t size) const override { return make(size); }
-#else
-  c10::DataPtr allocate(size_t size) override { return make(size); }
-  void copy_data(void *to, const void *from, size_t size) const override { std::memcpy(to, from, size); }
-#endif
-  c10::DeleterFnPtr raw_deleter() const override { return &release; }
-};
-
 TEST(Recompute, MemoryFalls) {
-  static Counter counter; // stays: blocks outlive the test
   // Twelve layers of one size: what is kept of all of them outweighs what one of them needs while it is computed again.
   nlohmann::json nodes = nlohmann::json::array();
   for (int k = 0; k < 12; ++k)
@@ -121,18 +94,14 @@ TEST(Recompute, MemoryFalls) {
   torch::manual_seed(3);
   Network n(arch, NeuronOptions());
   int64_t peaks[2];
-  Counter::below = c10::GetCPUAllocator();
-  c10::SetCPUAllocator(&counter, 200);
   for (bool lean : {false, true}) {
     n.zero_grad();
     const torch::Tensor x = torch::randn({4, 3, 32, 32});
     n.checkpointActivations = lean;
-    const int64_t before = Counter::now;
-    Counter::peak = before;
+    const CountedMemory memory;
     n.forward({x, 1}, 8).logits.x.sum().backward();
-    peaks[lean] = Counter::peak - before;
+    peaks[lean] = memory.peak();
   }
-  c10::SetCPUAllocator(Counter::below, 200);
   EXPECT_GT(peaks[0], 0);
   EXPECT_LT(double(peaks[1]), 0.5 * double(peaks[0])) << peaks[1] << " of " << peaks[0] << " bytes";
 }

@@ -48,6 +48,8 @@ public:
       return std::move(result_);
     }
     model_ = std::move(*lowered.model);
+    for (Population &p : model_.populations) // silent layers still count a little: their cores have to lie somewhere
+      if (const auto rate = options_.rates.find(p.name); rate != options_.rates.end()) p.rate = std::max(rate->second, 1e-3);
     if (!cut(0)) return std::move(result_);
     if (builds_.size() > chip_.mesh.cores_per_chip && !entriesFit(1)) {
       // What crosses chips takes two entries: cut again as if everything did, unless that is worse than not fitting.
@@ -127,6 +129,9 @@ private:
       PackOptions packing;
       packing.across_chips = across;
       packing.tries = 2000u << (2 * std::min<uint32_t>(options_.effort, 4));
+      lmap::Bound bound;
+      lowerBound(model_, chip_, bound);
+      packing.fewest = bound.cores();
       pack(model_, chip_, packing, partition_, builds_);
       pass("pack");
     }
@@ -160,11 +165,11 @@ private:
     *result.add_scores() = score("this", traffic, address);
     result.set_chips(result.scores(0).chips());
     if (!options_.baselines) return;
-    const Partition sequential = sequentialPartition(model_, chip_, 8 * uint32_t(partition_.cores.size()) + 64);
+    const Partition sequential = sequentialPartition(model_, chip_, 4 * uint32_t(partition_.cores.size()) + 16);
     if (sequential.cores.empty()) {
       lmap::Score &none = *result.add_scores();
       none.set_name("sequential");
-      none.set_note("it finds no mapping, or one with more than eight times the cores");
+      none.set_note("it finds no mapping, or one with more than four times the cores");
     } else {
       std::vector<CoreBuild> builds(sequential.cores.size());
       parallel(threads_, builds.size(), [&](size_t i) { builds[i] = buildCore(model_, sequential.cores[i], chip_); });

@@ -6,6 +6,8 @@
 #include "backends/loihi/map/objective.h"
 #include "backends/provenance.h"
 
+#include <map>
+
 namespace lasnn::loihi {
 
 struct MapOptions {
@@ -15,6 +17,7 @@ struct MapOptions {
   uint32_t effort = 2;         ///< 0: first cut, no search .. 4: long
   double time_limit_s = 0;     ///< 0: none; the search stops there and keeps the best, which then depends on the machine
   uint32_t threads = 0;        ///< 0: all
+  std::map<std::string, double> rates; ///< spikes of a neuron and step by layer, for placement; layers not named: 1
   bool baselines = true;       ///< sequential, random and Hilbert beside the result
 };
 

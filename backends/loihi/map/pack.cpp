@@ -11,7 +11,7 @@ namespace lasnn::loihi {
 
 namespace {
 
-std::pair<Tile, Tile> halves(const Tile &tile, const Population &) {
+std::pair<Tile, Tile> halves(const Tile &tile) {
   Tile a = tile, b = tile;
   const uint32_t c = tile.c1 - tile.c0, y = tile.y1 - tile.y0, x = tile.x1 - tile.x0;
   if (!tile.box()) {
@@ -36,7 +36,7 @@ public:
       uint32_t victim = UINT32_MAX;
       for (uint32_t c = 0; c < builds_.size(); ++c)
         if (!kept[c] && !partition_.cores[c].empty() && (victim == UINT32_MAX || builds_[c].used.compartments() < builds_[victim].used.compartments())) victim = c;
-      if (victim == UINT32_MAX || tries_ >= options_.tries) break;
+      if (victim == UINT32_MAX || tries_ >= options_.tries || builds_.size() - saved <= options_.fewest) break;
       if (dissolve(victim)) ++saved;
       else kept[victim] = true;
     }
@@ -99,7 +99,7 @@ private:
       return true;
     }
     if (depth == 0 || tile.size() < 2) return false;
-    const auto [a, b] = halves(tile, model_.populations[tile.population]);
+    const auto [a, b] = halves(tile);
     const uint64_t part = entries * a.size() / tile.size();
     return settle(a, part, victim, depth - 1, changes) && settle(b, entries - part, victim, depth - 1, changes);
   }

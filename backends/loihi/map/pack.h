@@ -8,6 +8,7 @@ namespace lasnn::loihi {
 struct PackOptions {
   uint32_t pieces_log2 = 3; ///< a tile is halved at most so often
   uint64_t tries = 20000;   ///< cores built at most
+  uint32_t fewest = 1;      ///< a lower bound: nothing is tried below
   double across_chips = 0;  ///< share of output entries that is assumed to cross chips
 };
 

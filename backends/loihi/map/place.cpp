@@ -278,7 +278,7 @@ private:
       if (n.core == core) walk(other, core, sign * n.packets);
   }
 
-  /// Few hops and a low busiest link: the links' loads count by their fourth power's root... near the largest.
+  /// Few hops still, and a low busiest link; the links' squares lead there from where no single move lowers it.
   void annealLinks() {
     load_.assign(mesh_.tiles() * 4, 0);
     square_ = 0;
@@ -290,7 +290,7 @@ private:
       }
     if (hops <= 0) return;
     const double hops0 = hops, most0 = *std::max_element(load_.begin(), load_.end());
-    const auto costOf = [&](double h) { return h / hops0 + options_.link_weight * *std::max_element(load_.begin(), load_.end()) / most0 + 0.05 * std::sqrt(square_) / most0; };
+    const auto costOf = [&](double h) { return h / hops0 + options_.link_weight * *std::max_element(load_.begin(), load_.end()) / most0 + 0.1 * options_.link_weight * std::sqrt(square_) / most0; };
     double cost = costOf(hops), best = cost;
     std::vector<uint32_t> best_slot = slot_;
     const uint32_t count = uint32_t(members_.size());
@@ -298,7 +298,7 @@ private:
     const auto began = std::chrono::steady_clock::now();
     for (uint64_t move = 0; move < moves; ++move) {
       if (options_.time_limit_s > 0 && move % 1024 == 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() > options_.time_limit_s) break;
-      const double temperature = 0.01 * std::pow(1e-3, double(move) / double(moves));
+      const double temperature = 0.002 * std::pow(1e-3, double(move) / double(moves));
       const uint32_t a = random_.below(count), slot = proposal(a), back = slot_[a], b = core_at_[slot];
       if (slot == back || mesh_.tileOf(order_[slot]) == mesh_.tileOf(order_[back])) continue;
       const double delta = hopsDelta(a, slot);

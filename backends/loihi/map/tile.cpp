@@ -130,7 +130,7 @@ std::vector<std::vector<Tap>> byOutput(const Axis &axis) {
 
 void addNeurons(const Projection &p, const Population &population, const Tile &tile, uint32_t base, Sharing &sharing, TileSynapses &out) {
   const std::vector<std::vector<Tap>> ys = byOutput(p.y), xs = byOutput(p.x);
-  std::map<uint32_t, std::map<uint32_t, int64_t>> by_source;
+  std::vector<std::vector<std::pair<uint32_t, int64_t>>> by_source(size_t(p.channels_in) * p.y.in * p.x.in); // targets ascend
   for (uint32_t i = 0; i < tile.neurons.size(); ++i) {
     const uint32_t n = tile.neurons[i], x = n % population.width, y = n / population.width % population.height, k = n / population.pixels();
     const uint32_t c0 = k / p.outGroup() * p.inGroup();
@@ -139,12 +139,14 @@ void addNeurons(const Projection &p, const Population &population, const Tile &t
       for (const Tap &ty : ys[y])
         for (const Tap &tx : xs[x])
           if (const int64_t each = int64_t(w[ty.tap * p.x.taps + tx.tap]) * ty.times * tx.times; each != 0)
-            by_source[(c * p.y.in + ty.out) * p.x.in + tx.out][base + i * population.compartments] += each;
+            if (auto &targets = by_source[(c * p.y.in + ty.out) * p.x.in + tx.out]; !targets.empty() && targets.back().first == base + i * population.compartments)
+              targets.back().second += each;
+            else targets.emplace_back(base + i * population.compartments, each);
     }
   }
-  for (const auto &[source, targets] : by_source) {
+  for (uint32_t source = 0; source < by_source.size(); ++source) {
     std::vector<ListSynapse> list;
-    for (const auto &[at, weight] : targets)
+    for (const auto &[at, weight] : by_source[source])
       if (weight != 0) list.push_back({at, stored(weight, p.format.sign)});
     if (list.empty()) continue;
     out.synapses += list.size();

@@ -23,7 +23,7 @@ using Work = std::vector<std::function<void()>>;
 using Result = int;
 
 constexpr Result success = 0, invalidValue = 1, outOfMemory = 2, noDevice = 100, invalidDevice = 101, invalidContext = 201, noBinary = 209, invalidPtx = 218,
-                 invalidImage = 200, notFound = 500, captureUnmatched = 903;
+                 invalidImage = 200, notFound = 500, notReady = 600, captureUnmatched = 903;
 
 struct Module {
   test::EmulatedCode code;
@@ -35,9 +35,12 @@ struct Stream {
   Work queue, captured;
   bool capturing = false;
 };
-struct Event {
-  bool recorded = false, done = false;
+struct Mark {
+  bool done = false;
   float at_ms = 0;
+};
+struct Event {
+  std::shared_ptr<Mark> mark; ///< of the last record; it outlives the event where its stream has not come that far
   Stream *stream = nullptr;
 };
 struct Executable {
@@ -162,13 +165,20 @@ void checkPointers(const cuda::Launch &l, const cuda::Pointers &p) {
     mustBeDevice(p.state, p.batch * outputs * 4, "membranes");
   if (p.counts)
     mustBeDevice(p.counts, 16, "counters");
-  if (l.kernel != cuda::Kernel::Event && l.kernel != cuda::Kernel::Dense)
+  if (l.encodes() || l.kernel == cuda::Kernel::Pool || l.kernel == cuda::Kernel::Add)
     return;
   mustBeDevice(p.bias, s.out_channels * 4, "a bias");
   for (uint32_t i = 0; i < s.input_count; ++i)
     mustBeDevice(p.weight[i], 1, "weights");
   if (l.spiking())
     mustBeDevice(p.theta, s.out_channels * 4, "thresholds"), mustBeDevice(p.amount, s.out_channels * 4, "reset amounts");
+}
+
+template <typename L> uint32_t sharedBytesOf(const L &launch) {
+  if constexpr (requires { launch.sharedBytes(); })
+    return uint32_t(launch.sharedBytes());
+  else
+    return 0;
 }
 
 void checkInert(const cuda::Pointers &p) {
@@ -502,8 +512,8 @@ Result cuGraphExecDestroy(void *executable) {
   return call.result;
 }
 
-Result cuLaunchKernel(void *handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z, unsigned, void *stream,
-                      void **parameters, void **) {
+Result cuLaunchKernel(void *handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
+                      void *stream, void **parameters, void **) {
   BEGIN(cuLaunchKernel)
   const auto *function = static_cast<const Function *>(handle);
   known<Module>(driver().modules, function->first, "module");
@@ -514,9 +524,11 @@ Result cuLaunchKernel(void *handle, unsigned grid_x, unsigned grid_y, unsigned g
     return grid_x > 0 && grid_x <= INT32_MAX && block_x > 0 && block_x <= 1024 ? success : invalidValue;
   }
   const cuda::Launch launch = *function->second;
-  if (grid_x != launch.grid().blocks(p.batch) || grid_y != 1 || grid_z != 1 || block_x != cuda::threadsPerBlock || block_y != 1 || block_z != 1)
-    misuse("a launch of " + std::to_string(grid_x) + " blocks of " + std::to_string(block_x) + " threads, the kernel is made for " +
-           std::to_string(launch.grid().blocks(p.batch)) + " of " + std::to_string(cuda::threadsPerBlock));
+  if (grid_x != launch.grid().blocks(p.batch) || grid_y != 1 || grid_z != 1 || block_x != cuda::threadsPerBlock || block_y != 1 || block_z != 1 ||
+      shared != sharedBytesOf(launch))
+    misuse("a launch of " + std::to_string(grid_x) + " blocks of " + std::to_string(block_x) + " threads and " + std::to_string(shared) +
+           " bytes, the kernel is made for " + std::to_string(launch.grid().blocks(p.batch)) + " of " + std::to_string(cuda::threadsPerBlock) + " and " +
+           std::to_string(sharedBytesOf(launch)));
   checkPointers(launch, p);
   enqueue(stream, [launch, p] {
     cuda::runKernelOnHost(launch, p);
@@ -539,17 +551,18 @@ Result cuEventDestroy_v2(void *event) {
 Result cuEventRecord(void *handle, void *stream) {
   BEGIN(cuEventRecord)
   auto *event = known<Event>(driver().events, handle, "event");
-  event->recorded = true, event->done = false, event->stream = known<Stream>(driver().streams, stream, "stream");
-  enqueue(stream, [event] { event->done = true, event->at_ms = driver().clock_ms; });
+  event->stream = known<Stream>(driver().streams, stream, "stream");
+  const auto mark = event->mark = std::make_shared<Mark>();
+  enqueue(stream, [mark] { mark->done = true, mark->at_ms = driver().clock_ms; });
   return success;
 }
 Result cuEventSynchronize(void *handle) {
   BEGIN(cuEventSynchronize)
   auto *event = known<Event>(driver().events, handle, "event");
-  if (!event->recorded)
+  if (!event->mark)
     return success;
   Stream &stream = *event->stream;
-  while (!event->done && !stream.queue.empty()) { // no further than the event
+  while (!event->mark->done && !stream.queue.empty()) { // no further than the event
     const auto work = std::move(stream.queue.front());
     stream.queue.erase(stream.queue.begin());
     work();
@@ -559,9 +572,9 @@ Result cuEventSynchronize(void *handle) {
 Result cuEventElapsedTime(float *ms, void *begin, void *end) {
   BEGIN(cuEventElapsedTime)
   const auto *from = known<Event>(driver().events, begin, "event"), *to = known<Event>(driver().events, end, "event");
-  if (!from->done || !to->done)
-    return 600;
-  *ms = to->at_ms - from->at_ms;
+  if (!from->mark || !to->mark || !from->mark->done || !to->mark->done)
+    return notReady;
+  *ms = to->mark->at_ms - from->mark->at_ms;
   return success;
 }
 }

@@ -1,4 +1,6 @@
 // The CUDA section of a file: refused when any byte is not what the writer wrote, and harmless when its hash is right all the same.
+#include "backends/cuda/nvrtc.h"
+#include "backends/cuda/source.h"
 #include "backends/lasnn_file.h"
 #include "format/header.h"
 #include "format/reader.h"
@@ -49,6 +51,27 @@ TEST_F(CudaFile, ReaderSaysWhatItRunsOn) {
   lasnn_network *net = nullptr;
   EXPECT_EQ(lasnn_create(bytes.data.get(), bytes.size, nullptr, &net, error, sizeof error), LASNN_BAD_MODEL);
   EXPECT_NE(std::string(error).find("--target=x86"), std::string::npos) << error;
+}
+
+/// What NVRTC makes is what the verifier lets through: cubins with their sections, PTX with its end.
+TEST_F(CudaFile, RealCodePasses) {
+  std::string error;
+  if (cuda::nvrtcVersion(error).empty())
+    GTEST_SKIP() << error;
+  const plan::Network plan = tinyPlan();
+  const cuda::Program whole = cuda::makeProgram(plan, cuda::Choice::Auto, error);
+  cuda::FileContent content;
+  content.whole = &whole, content.timesteps = plan.timesteps, content.input_max = 1;
+  for (const char *architecture : {"sm_90", "sm_90a", "compute_80"}) {
+    content.codes.push_back({architecture, cuda::compileCuda(cuda::sourceOf(whole), architecture, error).bytes, {}});
+    ASSERT_EQ(error, "");
+  }
+  EXPECT_FALSE(cuda::writeLasnn(content, {}, {}, error).empty());
+  EXPECT_EQ(error, "");
+  auto &cubin = content.codes[0].whole;
+  cubin.resize(cubin.size() - 1); // a section or a table of them ends beyond
+  EXPECT_TRUE(cuda::writeLasnn(content, {}, {}, error).empty());
+  EXPECT_NE(error.find("no whole ELF"), std::string::npos) << error;
 }
 
 /// Uses what still loads on an inert device, which checks that every address it is given is in its memory.
