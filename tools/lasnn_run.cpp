@@ -1,5 +1,6 @@
 // lasnn-run: a compiled network (or, on the interpreter, any model) over a data set.
 #include "tools/common/cli.h"
+#include "tools/common/loihi_device.h"
 #include "tools/common/model.h"
 #include "tools/common/samples.h"
 #include "tools/common/sweep.h"
@@ -18,39 +19,56 @@ int main(int argc, char **argv) {
   bool json = false, profile = false;
   onnx_import::ImportOptions import;
   setUp(app, tool);
-  app.add_option("artefact", path, ".lasnn; with --device=interp also .onnx and .mlir; - is stdin")->required();
+  app.add_option("artefact", path, ".lasnn or .lmap; with --device=interp also .onnx and .mlir; - is stdin")->required();
   app.add_option("--data", spec, "data set as SET:DIR, for some sets with ?key=value&... behind; SET: " + data::knownSets())->required();
   app.add_option("--split", split, "train or test")->check(CLI::IsMember({"train", "test"}));
   app.add_option("--limit", options.limit, "use the first N images; 0: all");
   addDataFlags(app, options.skipCorrupt, options.checksums);
-  app.add_option("--device", device, "auto: what a .lasnn was compiled for, else interp; it says which")->check(CLI::IsMember({"auto", "interp", "x86", "cuda"}));
+  app.add_option("--device", device, "auto: what the file was compiled for, else interp; it says which. loihi: the simulator of a mapped chip")
+      ->check(CLI::IsMember({"auto", "interp", "x86", "cuda", "loihi"}));
   app.add_option("--isa", isa, "kernels of the x86 device; LASNN_ISA in the environment overrides auto")
       ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512"}));
   app.add_option("--threads", threads, "images side by side")->check(CLI::Range(size_t(1), size_t(256)));
   app.add_option("--batch", batch, "images at a time, on a GPU; latency is then a batch's")->check(CLI::Range(size_t(1), size_t(1) << 20));
   app.add_option("--timesteps", import.timesteps, "T, for a source model; overrides the file");
-  app.add_flag("--profile", profile, "print synaptic operations and clips by layer");
+  app.add_flag("--profile", profile, "print synaptic operations and clips by layer; on a mapped chip also the cores that steps wait for");
   app.add_flag("--json", json, "print one JSON object on stdout");
   LASNN_PARSE(app, argc, argv)
 
   auto context = makeContext();
   DiagnosticPrinter printer(*context, path);
-  auto model = loadModel(*context, path, import);
-  if (!model) return fail(tool, model.takeError());
+  auto bytes = readFile(path);
+  if (!bytes) return fail(tool, bytes.takeError());
+  std::shared_ptr<ChipRuns> chip; // of a mapping
+  Model loaded;
+  if (isMapping(*bytes)) {
+    if (device != "auto" && device != "loihi") return fail(tool, fmt::format("'{}' is a network mapped onto a chip, which --device={} cannot run; leave it away", path, device));
+    auto runs = loadMapping(*bytes, path);
+    if (!runs) return fail(tool, runs.takeError());
+    chip = std::move(*runs), device = "loihi";
+  } else if (device == "loihi") {
+    return fail(tool, fmt::format("'{}' is no .lmap, which --device=loihi needs; compile it with lasnn-compile --target=loihi1", path));
+  } else {
+    auto model = loadModel(*context, path, std::move(*bytes), import);
+    if (!model) return fail(tool, model.takeError());
+    loaded = std::move(*model);
+  }
+  Model *const model = &loaded;
   if (device == "auto") {
     const bool artefact = model->kind == Model::Kind::Lasnn;
     device = !artefact ? "interp" : model->contents.x86 ? "x86" : "cuda";
     fmt::print(stderr, "{}: device {}: {}\n", tool, device, artefact ? "what the file was compiled for" : "the only one that runs a source model");
   }
-  if (device != "interp" && (model->kind != Model::Kind::Lasnn || !(device == "x86" ? model->contents.x86 : model->contents.cuda)))
+  if (!chip && device != "interp" && (model->kind != Model::Kind::Lasnn || !(device == "x86" ? model->contents.x86 : model->contents.cuda)))
     return fail(tool, fmt::format("'{}' {}, which --device={} needs; compile it with lasnn-compile --target={}", path,
                                   model->kind == Model::Kind::Lasnn ? "was compiled for another target" : "is no .lasnn", device, device));
   if (batch > 1 && device != "cuda") return fail(tool, fmt::format("--batch={}: device {} takes one image at a time; try --threads", batch, device));
 
-  auto set = loadSamples(model->network, spec, split, options);
+  auto set = chip ? loadSamples(*chip, spec, split, options) : loadSamples(model->network, spec, split, options);
   if (!set) return fail(tool, set.takeError());
   printNotes(tool, *set);
   DeviceFactory make = [&](const Device *beside) -> llvm::Expected<std::unique_ptr<Device>> {
+    if (chip) return makeLoihi(chip);
     if (device == "x86") return makeX86(model->bytes.data.get(), model->bytes.size, isa);
     if (device == "cuda") return makeCuda(model->bytes.data.get(), model->bytes.size, std::min(batch, std::max<size_t>(1, set->count)), false, beside);
     return makeInterpreter(model->network);
@@ -59,6 +77,7 @@ int main(int argc, char **argv) {
   if (!result) return fail(tool, result.takeError());
 
   nlohmann::ordered_json report = toJson(*result);
+  if (chip) report["chip"] = toJson(*chip);
   if (json) {
     fmt::print("{}\n", report.dump(2));
     return kOk;
@@ -74,5 +93,6 @@ int main(int argc, char **argv) {
       fmt::print("  {:>12.0f} synops/image  {:>8} clips", double(layer.synops) / std::max<size_t>(1, result->images), layer.clips);
     fmt::print("\n");
   }
+  if (chip) fmt::print("{}", toText(*chip, profile));
   return kOk;
 }

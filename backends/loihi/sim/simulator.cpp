@@ -288,10 +288,8 @@ void Simulator::gather() {
     for (size_t g = 0; g < state.layers.size(); ++g) {
       LayerCounts &layer = statistics_.layers[program_->cores[i].groups[g].layer];
       LayerCounts &from = state.layers[g];
-      layer.spikes += from.spikes, layer.messages += from.messages, layer.clips += from.clips;
-      layer.accesses += from.accesses, layer.updates += from.updates, layer.firing += from.firing;
-      layer.within_tile += from.within_tile, layer.hops_ew += from.hops_ew, layer.hops_ns += from.hops_ns, layer.hops_chip += from.hops_chip;
-      for (int e = 0; e < 3; ++e) layer.synops_by_encoding[e] += from.synops_by_encoding[e], layer.synops += from.synops_by_encoding[e];
+      for (uint64_t synops : from.synops_by_encoding) from.synops += synops;
+      layer += from;
       from = {};
     }
     for (int e = 0; e < 3; ++e)

@@ -1,6 +1,7 @@
 // What a simulation counts. Everything is a sum over runs, except what its comment says.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -44,10 +45,17 @@ struct Events {
 struct LayerCounts {
   std::string name;
   uint64_t neurons = 0, steps = 0;                   ///< steps: T of every run
-  uint64_t spikes = 0, synops = 0, messages = 0, clips = 0; ///< spikes: their counts; synops: into this layer, without zero weights' own sense: as stored
+  uint64_t spikes = 0, synops = 0, messages = 0, clips = 0; ///< spikes: their counts; synops: into this layer, stored zeros included
   uint64_t accesses = 0, updates = 0, firing = 0;    ///< firing: spikes as events
   uint64_t synops_by_encoding[3] = {};
   uint64_t within_tile = 0, hops_ew = 0, hops_ns = 0, hops_chip = 0;
+
+  void operator+=(const LayerCounts &o) {
+    steps += o.steps, spikes += o.spikes, synops += o.synops, messages += o.messages, clips += o.clips;
+    accesses += o.accesses, updates += o.updates, firing += o.firing;
+    for (int i = 0; i < 3; ++i) synops_by_encoding[i] += o.synops_by_encoding[i];
+    within_tile += o.within_tile, hops_ew += o.hops_ew, hops_ns += o.hops_ns, hops_chip += o.hops_chip;
+  }
 };
 
 /// By one profile; sums of what is known.
@@ -72,6 +80,9 @@ struct Statistics {
   std::vector<std::vector<StepCost>> cost; ///< [profile of the chip][chip step]
   int64_t largest_v = 0, largest_q = 0;    ///< magnitudes, over all runs
 
+  /// Of the same program.
+  void operator+=(const Statistics &other);
+
   Counts step(size_t k) const {
     Counts sum;
     for (const Counts &core : steps[k]) sum += core;
@@ -88,5 +99,16 @@ struct Statistics {
     return sum;
   }
 };
+
+inline void Statistics::operator+=(const Statistics &o) {
+  if (steps.empty()) return void(*this = o);
+  runs += o.runs, events += o.events;
+  for (size_t k = 0; k < steps.size(); ++k)
+    for (size_t c = 0; c < steps[k].size(); ++c) steps[k][c] += o.steps[k][c];
+  for (size_t l = 0; l < layers.size(); ++l) layers[l] += o.layers[l];
+  for (size_t p = 0; p < cost.size(); ++p)
+    for (size_t k = 0; k < cost[p].size(); ++k) cost[p][k] += o.cost[p][k];
+  largest_v = std::max(largest_v, o.largest_v), largest_q = std::max(largest_q, o.largest_q);
+}
 
 } // namespace lasnn::loihi
