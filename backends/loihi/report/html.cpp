@@ -200,8 +200,9 @@ std::string violations(const Data &d) {
 }
 
 std::string verification(const Verification &v) {
-  const std::string verdict = v.what.empty() ? "" : fmt::format("{} samples, {} values compared, <b class=\"{}\">{}</b>", v.samples, count(v.compared), v.different ? "bad" : "good",
-                                                                 v.different ? count(v.different) + " differ" : "all equal");
+  std::string verdict;
+  if (!v.what.empty()) verdict = fmt::format("{} samples", v.samples);
+  if (v.compared) verdict += fmt::format(", {} values compared, <b class=\"{}\">{}</b>", count(v.compared), v.different ? "bad" : "good", v.different ? count(v.different) + " differ" : "all equal");
   return heading(9, "Verification") +
          factsHtml({{"Checker", escapeHtml(v.checker)}, {v.what.empty() ? "Simulation" : v.what, v.what.empty() ? "not run" : verdict}, {"First difference", escapeHtml(v.first_difference)},
                     {"Accuracy", v.accuracy_mapping || v.accuracy_reference ? fmt::format("{} mapped, {} reference", percentText(v.accuracy_mapping), percentText(v.accuracy_reference)) : ""},
@@ -222,7 +223,7 @@ std::string comparison(const Data &d) {
 } // namespace
 
 std::string toHtml(const Data &d) {
-  const std::string footer = fmt::format("<footer>{}{}</footer>\n", escapeHtml(d.header.tool),
+  const std::string footer = fmt::format("<footer>{}{}</footer>\n", escapeHtml(d.header.tool.empty() ? "LaSNN" : d.header.tool),
                                          pageHasPictures() ? ". Pictures: D3 (BSD-3-Clause, © Mike Bostock)." : ". Built without D3: the numbers of the pictures are in the tables.");
   return pageHtml(d.header.network + " on " + d.header.target,
                   top(d) + mapping(d.header) + summary(d) + layers(d) + cores(d) + memory(d) + network(d) + energyAndTime(d) + violations(d) + verification(d.verification) + comparison(d) + footer,

@@ -172,7 +172,7 @@ std::string violations(const Data &d) {
 std::string verification(const Verification &v) {
   std::string out = title(9, "Verification") + field("checker", v.checker);
   if (v.what.empty()) return out + field("simulation", "not run");
-  out += field(v.what.c_str(), fmt::format("{} samples, {} values compared, {} differ", v.samples, whole(double(v.compared)), whole(double(v.different))));
+  out += field(v.what.c_str(), fmt::format("{} samples{}", v.samples, v.compared ? fmt::format(", {} values compared, {} differ", whole(double(v.compared)), whole(double(v.different))) : ""));
   out += field("first difference", v.first_difference);
   if (v.accuracy_mapping || v.accuracy_reference)
     out += field("accuracy", fmt::format("{} mapped, {} reference", percentText(v.accuracy_mapping), percentText(v.accuracy_reference)));
