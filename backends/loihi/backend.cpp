@@ -1,6 +1,10 @@
 // The Loihi backend: an integer network mapped onto the cores of a chip that a YAML file describes.
 #include "backends/backend.h"
+#include "backends/loihi/check/check.h"
 #include "backends/loihi/map/map.h"
+#include "backends/loihi/report/collect.h"
+#include "backends/loihi/report/files.h"
+#include "backends/loihi/sanafe/export.h"
 #include "backends/plan/plan_network.h"
 
 #include <fmt/format.h>
@@ -88,8 +92,17 @@ public:
     map.threads = options.threads;
     map.rates = options.rates;
     MapResult mapped = mapNetwork(*plan, *chip.chip, map, provenance);
-    if (!mapped.mapping) return refuse(network, mapped.errors), failure();
     Artefact artefact;
+    report::CollectOptions collecting;
+    for (const PassTime &time : mapped.times) collecting.passes_ms.push_back({time.pass, time.ms});
+    if (!mapped.mapping) {
+      artefact.errors = mapped.errors;
+      if (options.reports) addReport(report::refusal(plan->name, *chip.chip, mapped.errors, collecting), artefact);
+      return artefact;
+    }
+    const check::Result checked = check::check(*mapped.mapping, *chip.chip);
+    if (!checked.ok() && mapped.errors.empty()) mapped.errors.push_back("the checker refuses what the mapper made: " + checked.text());
+    if (options.exports && mapped.errors.empty() && !addSanafe(*mapped.mapping, *chip.chip, artefact)) return artefact;
     artefact.plan = printMapping(*mapped.mapping, mapped.times);
     artefact.errors = mapped.errors;
     const lmap::Result &result = mapped.mapping->result();
@@ -104,10 +117,34 @@ public:
     } else {
       artefact.bytes = writeLmap(*mapped.mapping);
     }
+    if (options.reports) {
+      mapped.mapping->set_hash(lmapHash(*mapped.mapping));
+      addReport(report::collect(*mapped.mapping, *chip.chip, checked, collecting), artefact);
+    }
     return artefact;
   }
 
 private:
+  static void addReport(const report::Data &data, Artefact &artefact) {
+    for (report::File &file : report::reportFiles(data)) artefact.reports.emplace_back(std::move(file.name), std::move(file.content));
+  }
+
+  /// Its reasons become the artefact's errors.
+  static bool addSanafe(const lmap::Mapping &mapping, const Chip &chip, Artefact &artefact) {
+    SanafeFiles files;
+    lmap::Mapping whole = mapping;
+    whole.set_version(kLmapVersion);
+    const std::shared_ptr<const Program> program = makeProgram(whole, artefact.errors);
+    if (!program || chip.profiles.empty()) {
+      if (chip.profiles.empty()) artefact.errors.push_back("--emit=sanafe: chip '" + chip.name + "' has no energies, which SANA-FE's files need");
+      return false;
+    }
+    if (!exportSanafe(*program, chip.profiles.back().name, nullptr, files, artefact.errors)) return false;
+    artefact.warnings.insert(artefact.warnings.end(), files.notes.begin(), files.notes.end());
+    artefact.exports = {{".arch.yaml", std::move(files.architecture)}, {".net.yaml", std::move(files.network)}};
+    return true;
+  }
+
   static llvm::LogicalResult refuse(snn::NetworkOp network, const std::vector<std::string> &errors) {
     for (const std::string &error : errors) network.emitError() << "backend loihi: " << error;
     return success(errors.empty());
