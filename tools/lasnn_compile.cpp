@@ -63,8 +63,9 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
   app.add_flag("--check", o.check, "say whether the target can run the model; write nothing");
   app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
-  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan")
-      ->check(CLI::IsMember({"snn", "snn-int", "plan"}));
+  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and OUT.net.yaml\n"
+                                 "for the simulator SANA-FE, with the first image of --calib as input")
+      ->check(CLI::IsMember({"snn", "snn-int", "plan", "sanafe"}));
   app.add_option("--report", o.report, "folder for compile.json, plan.txt and what the target reports");
   app.add_option("--objective", o.targetOptions.objective, "Loihi: what the mapper saves: cores, energy, latency, or their weights W,W,W");
   app.add_option("--seed", o.targetOptions.seed, "Loihi: of the mapper's search; the same seed, the same mapping");
@@ -152,12 +153,14 @@ int main(int argc, char **argv) {
   if (!backend) return usage(fmt::format("--target={} is unknown, expected one of: {}", o.target, targetNames()));
   if (std::string wrong = backend->checkVariant(variant); !wrong.empty()) return usage(fmt::format("--target={}: {}", o.target, wrong));
   if (o.output.empty() && o.emit.empty() && !o.check) return usage("-o OUT is missing; add it, or --emit=STAGE, or --check");
+  if (o.emit == "sanafe" && backend->extension() != ".lmap") return usage(fmt::format("--emit=sanafe: target {} is no chip that it could describe; try --target=loihi1", o.target));
+  if (o.emit == "sanafe" && (o.output.empty() || o.output == "-")) return usage("--emit=sanafe writes two files: give the start of their names with -o OUT");
   for (const std::string &kernel : o.kernels) {
     const size_t colon = kernel.find(':');
     if (colon == 0 || colon == std::string::npos || colon + 1 == kernel.size()) return usage(fmt::format("--kernel={}: expected LAYER:NAME", kernel));
     o.targetOptions.kernels[kernel.substr(0, colon)] = kernel.substr(colon + 1);
   }
-  o.targetOptions.variant = variant.str();
+  o.targetOptions.variant = variant;
   if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
   if (!o.mean.empty()) o.import.mean = o.mean;
   if (!o.std.empty()) o.import.std = o.std;
@@ -204,6 +207,8 @@ int main(int argc, char **argv) {
       provenance.options += fmt::format(" --objective={} --seed={} --effort={} --time-limit={}", o.targetOptions.objective, o.targetOptions.seed, o.targetOptions.effort,
                                         o.targetOptions.time_limit_s);
     o.targetOptions.reports = !o.report.empty();
+    o.targetOptions.exports = o.emit == "sanafe";
+    if (calibration && !calibration->samples.empty()) o.targetOptions.sample = calibration->samples[0];
     o.targetOptions.json = llvm::StringRef(o.output).ends_with(".json");
     for (const std::string &kernel : o.kernels) provenance.options += " --kernel=" + kernel;
     if (o.targetOptions.batch) provenance.options += fmt::format(" --batch={}", o.targetOptions.batch);
@@ -218,6 +223,11 @@ int main(int argc, char **argv) {
     for (const std::string &warning : artefact.warnings) fmt::print(stderr, "{}: warning: {}\n", tool, warning);
     for (const std::string &error : artefact.errors) fmt::print(stderr, "{}: {}\n", tool, error);
     if (o.emit == "plan") shown = artefact.plan;
+    if (o.emit == "sanafe") {
+      for (const auto &[ending, text] : artefact.exports)
+        if (llvm::Error error = writeFile(o.output + ending, text)) return fail(tool, std::move(error));
+      return kOk;
+    }
   }
   if (!shown.empty()) {
     if (llvm::Error error = writeFile(o.output.empty() ? "-" : o.output, shown)) return fail(tool, std::move(error));

@@ -1,6 +1,7 @@
 // The Loihi backend: an integer network mapped onto the cores of a chip that a YAML file describes.
 #include "backends/backend.h"
 #include "backends/loihi/map/map.h"
+#include "backends/loihi/sanafe/export.h"
 #include "backends/plan/plan_network.h"
 
 #include <fmt/format.h>
@@ -88,7 +89,10 @@ public:
     map.threads = options.threads;
     map.rates = options.rates;
     MapResult mapped = mapNetwork(*plan, *chip.chip, map, provenance);
-    if (!mapped.mapping) return refuse(network, mapped.errors), failure();
+    if (!mapped.mapping) {
+      (void)refuse(network, mapped.errors);
+      return failure();
+    }
     Artefact artefact;
     artefact.plan = printMapping(*mapped.mapping, mapped.times);
     artefact.errors = mapped.errors;
@@ -96,6 +100,7 @@ public:
     artefact.details = nlohmann::ordered_json{{"chip", chip.chip->name}, {"cores", mapped.mapping->cores_size()}, {"chips", result.chips()},
                                               {"core_bound", result.bound().cores()}, {"latency_steps", mapped.mapping->header().latency()},
                                               {"mean_hops", result.scores(0).mean_hops()}, {"fits", mapped.errors.empty()}}.dump();
+    if (options.exports && failed(exportTo(network, *mapped.mapping, options.sample, artefact))) return failure();
     if (options.json) {
       std::string error;
       const std::string text = lmapToJson(*mapped.mapping, error);
@@ -108,6 +113,17 @@ public:
   }
 
 private:
+  static llvm::LogicalResult exportTo(snn::NetworkOp network, const lmap::Mapping &mapping, const std::vector<uint8_t> &sample, Artefact &artefact) {
+    std::vector<std::string> errors;
+    const auto program = makeProgram(mapping, errors);
+    if (!program) return refuse(network, errors);
+    const char *const profile = program->chip.profile("nahuku") || program->chip.profiles.empty() ? "nahuku" : program->chip.profiles[0].name.c_str();
+    SanafeFiles files;
+    if (!exportSanafe(*program, profile, sample.size() == program->input_size ? sample.data() : nullptr, files, errors)) return refuse(network, errors);
+    for (const std::string &note : files.notes) artefact.warnings.push_back("SANA-FE: " + note);
+    artefact.exports = {{".arch.yaml", std::move(files.architecture)}, {".net.yaml", std::move(files.network)}};
+    return success();
+  }
   static llvm::LogicalResult refuse(snn::NetworkOp network, const std::vector<std::string> &errors) {
     for (const std::string &error : errors) network.emitError() << "backend loihi: " << error;
     return success(errors.empty());
