@@ -139,9 +139,10 @@ void addNeurons(const Projection &p, const Population &population, const Tile &t
       for (const Tap &ty : ys[y])
         for (const Tap &tx : xs[x])
           if (const int64_t each = int64_t(w[ty.tap * p.x.taps + tx.tap]) * ty.times * tx.times; each != 0) {
-            if (auto &targets = by_source[(c * p.y.in + ty.out) * p.x.in + tx.out]; !targets.empty() && targets.back().first == base + i * population.compartments)
-              targets.back().second += each;
-            else targets.emplace_back(base + i * population.compartments, each);
+            auto &targets = by_source[(c * p.y.in + ty.out) * p.x.in + tx.out];
+            const uint32_t at = base + i * population.compartments;
+            if (targets.empty() || targets.back().first != at) targets.emplace_back(at, 0);
+            targets.back().second += each;
           }
     }
   }
