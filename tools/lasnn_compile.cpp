@@ -63,8 +63,8 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
   app.add_flag("--check", o.check, "say whether the target can run the model; write nothing");
   app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
-  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and OUT.net.yaml\n"
-                                 "for the simulator SANA-FE, with the first image of --calib as input")
+  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and\n"
+                                 "OUT.net.yaml for the simulator SANA-FE, with the first image of --calib as input")
       ->check(CLI::IsMember({"snn", "snn-int", "plan", "sanafe"}));
   app.add_option("--report", o.report, "folder for compile.json, plan.txt and what the target reports");
   app.add_option("--objective", o.targetOptions.objective, "Loihi: what the mapper saves: cores, energy, latency, or their weights W,W,W");
@@ -153,14 +153,13 @@ int main(int argc, char **argv) {
   if (!backend) return usage(fmt::format("--target={} is unknown, expected one of: {}", o.target, targetNames()));
   if (std::string wrong = backend->checkVariant(variant); !wrong.empty()) return usage(fmt::format("--target={}: {}", o.target, wrong));
   if (o.output.empty() && o.emit.empty() && !o.check) return usage("-o OUT is missing; add it, or --emit=STAGE, or --check");
-  if (o.emit == "sanafe" && backend->extension() != ".lmap") return usage(fmt::format("--emit=sanafe: target {} is no chip that it could describe; try --target=loihi1", o.target));
-  if (o.emit == "sanafe" && (o.output.empty() || o.output == "-")) return usage("--emit=sanafe writes two files: give the start of their names with -o OUT");
   for (const std::string &kernel : o.kernels) {
     const size_t colon = kernel.find(':');
     if (colon == 0 || colon == std::string::npos || colon + 1 == kernel.size()) return usage(fmt::format("--kernel={}: expected LAYER:NAME", kernel));
     o.targetOptions.kernels[kernel.substr(0, colon)] = kernel.substr(colon + 1);
   }
   o.targetOptions.variant = variant;
+  if (o.emit == "sanafe" && (o.output.empty() || o.output == "-")) return usage("--emit=sanafe writes two files: add -o OUT");
   if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
   if (!o.mean.empty()) o.import.mean = o.mean;
   if (!o.std.empty()) o.import.std = o.std;
@@ -223,7 +222,8 @@ int main(int argc, char **argv) {
     for (const std::string &warning : artefact.warnings) fmt::print(stderr, "{}: warning: {}\n", tool, warning);
     for (const std::string &error : artefact.errors) fmt::print(stderr, "{}: {}\n", tool, error);
     if (o.emit == "plan") shown = artefact.plan;
-    if (o.emit == "sanafe") {
+    if (o.emit == "sanafe" && artefact.errors.empty()) {
+      if (artefact.exports.empty()) return fail(tool, fmt::format("--emit=sanafe: target {} cannot be written for SANA-FE", o.target));
       for (const auto &[ending, text] : artefact.exports)
         if (llvm::Error error = writeFile(o.output + ending, text)) return fail(tool, std::move(error));
       return kOk;

@@ -1,6 +1,9 @@
 // The Loihi backend: an integer network mapped onto the cores of a chip that a YAML file describes.
 #include "backends/backend.h"
+#include "backends/loihi/check/check.h"
 #include "backends/loihi/map/map.h"
+#include "backends/loihi/report/collect.h"
+#include "backends/loihi/report/files.h"
 #include "backends/loihi/sanafe/export.h"
 #include "backends/plan/plan_network.h"
 
@@ -89,18 +92,23 @@ public:
     map.threads = options.threads;
     map.rates = options.rates;
     MapResult mapped = mapNetwork(*plan, *chip.chip, map, provenance);
-    if (!mapped.mapping) {
-      (void)refuse(network, mapped.errors);
-      return failure();
-    }
     Artefact artefact;
+    report::CollectOptions collecting;
+    for (const PassTime &time : mapped.times) collecting.passes_ms.push_back({time.pass, time.ms});
+    if (!mapped.mapping) {
+      artefact.errors = mapped.errors;
+      if (options.reports) addReport(report::refusal(plan->name, *chip.chip, mapped.errors, collecting), artefact);
+      return artefact;
+    }
+    const check::Result checked = check::check(*mapped.mapping, *chip.chip);
+    if (!checked.ok() && mapped.errors.empty()) mapped.errors.push_back("the checker refuses what the mapper made: " + checked.text());
+    if (options.exports && mapped.errors.empty() && !addSanafe(*mapped.mapping, *chip.chip, options.sample, artefact)) return artefact;
     artefact.plan = printMapping(*mapped.mapping, mapped.times);
     artefact.errors = mapped.errors;
     const lmap::Result &result = mapped.mapping->result();
     artefact.details = nlohmann::ordered_json{{"chip", chip.chip->name}, {"cores", mapped.mapping->cores_size()}, {"chips", result.chips()},
                                               {"core_bound", result.bound().cores()}, {"latency_steps", mapped.mapping->header().latency()},
                                               {"mean_hops", result.scores(0).mean_hops()}, {"fits", mapped.errors.empty()}}.dump();
-    if (options.exports && failed(exportTo(network, *mapped.mapping, options.sample, artefact))) return failure();
     if (options.json) {
       std::string error;
       const std::string text = lmapToJson(*mapped.mapping, error);
@@ -109,21 +117,34 @@ public:
     } else {
       artefact.bytes = writeLmap(*mapped.mapping);
     }
+    if (options.reports) {
+      mapped.mapping->set_hash(lmapHash(*mapped.mapping));
+      addReport(report::collect(*mapped.mapping, *chip.chip, checked, collecting), artefact);
+    }
     return artefact;
   }
 
 private:
-  static llvm::LogicalResult exportTo(snn::NetworkOp network, const lmap::Mapping &mapping, const std::vector<uint8_t> &sample, Artefact &artefact) {
-    std::vector<std::string> errors;
-    const auto program = makeProgram(mapping, errors);
-    if (!program) return refuse(network, errors);
-    const char *const profile = program->chip.profile("nahuku") || program->chip.profiles.empty() ? "nahuku" : program->chip.profiles[0].name.c_str();
-    SanafeFiles files;
-    if (!exportSanafe(*program, profile, sample.size() == program->input_size ? sample.data() : nullptr, files, errors)) return refuse(network, errors);
-    for (const std::string &note : files.notes) artefact.warnings.push_back("SANA-FE: " + note);
-    artefact.exports = {{".arch.yaml", std::move(files.architecture)}, {".net.yaml", std::move(files.network)}};
-    return success();
+  static void addReport(const report::Data &data, Artefact &artefact) {
+    for (report::File &file : report::reportFiles(data)) artefact.reports.emplace_back(std::move(file.name), std::move(file.content));
   }
+
+  /// Its reasons become the artefact's errors.
+  static bool addSanafe(const lmap::Mapping &mapping, const Chip &chip, const std::vector<uint8_t> &sample, Artefact &artefact) {
+    SanafeFiles files;
+    lmap::Mapping whole = mapping;
+    whole.set_version(kLmapVersion);
+    const std::shared_ptr<const Program> program = makeProgram(whole, artefact.errors);
+    if (!program || chip.profiles.empty()) {
+      if (chip.profiles.empty()) artefact.errors.push_back("--emit=sanafe: chip '" + chip.name + "' has no energies, which SANA-FE's files need");
+      return false;
+    }
+    if (!exportSanafe(*program, chip.profiles.back().name, sample.size() == program->input_size ? sample.data() : nullptr, files, artefact.errors)) return false;
+    artefact.warnings.insert(artefact.warnings.end(), files.notes.begin(), files.notes.end());
+    artefact.exports = {{".arch.yaml", std::move(files.architecture)}, {".net.yaml", std::move(files.network)}};
+    return true;
+  }
+
   static llvm::LogicalResult refuse(snn::NetworkOp network, const std::vector<std::string> &errors) {
     for (const std::string &error : errors) network.emitError() << "backend loihi: " << error;
     return success(errors.empty());
