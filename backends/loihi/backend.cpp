@@ -1,6 +1,9 @@
 // The Loihi backend: an integer network mapped onto the cores of a chip that a YAML file describes.
 #include "backends/backend.h"
+#include "backends/loihi/check/check.h"
 #include "backends/loihi/map/map.h"
+#include "backends/loihi/report/collect.h"
+#include "backends/loihi/report/files.h"
 #include "backends/plan/plan_network.h"
 
 #include <fmt/format.h>
@@ -88,10 +91,23 @@ public:
     map.threads = options.threads;
     map.rates = options.rates;
     MapResult mapped = mapNetwork(*plan, *chip.chip, map, provenance);
-    if (!mapped.mapping) return refuse(network, mapped.errors), failure();
     Artefact artefact;
-    artefact.plan = printMapping(*mapped.mapping, mapped.times);
     artefact.errors = mapped.errors;
+    report::CollectOptions reported;
+    reported.tool = provenance.tool;
+    for (const PassTime &time : mapped.times) reported.passes_ms.emplace_back(time.pass, time.ms);
+    if (!mapped.mapping) {
+      if (options.reports) addReports(artefact, report::refusal(plan->name, *chip.chip, mapped.errors, reported));
+      if (artefact.errors.empty()) return network.emitError() << "backend loihi: there is neither a mapping nor a reason", failure();
+      return artefact;
+    }
+    mapped.mapping->set_version(kLmapVersion);
+    mapped.mapping->set_hash(lmapHash(*mapped.mapping));
+    const check::Result checked = check::check(*mapped.mapping, *chip.chip);
+    if (options.reports) addReports(artefact, report::collect(*mapped.mapping, *chip.chip, checked, reported));
+    if (mapped.errors.empty() && !checked.ok())
+      return network.emitError() << "backend loihi: the checker refuses what the mapper made, which is a fault in LaSNN; please report it: " << checked.text(), failure();
+    artefact.plan = printMapping(*mapped.mapping, mapped.times);
     const lmap::Result &result = mapped.mapping->result();
     artefact.details = nlohmann::ordered_json{{"chip", chip.chip->name}, {"cores", mapped.mapping->cores_size()}, {"chips", result.chips()},
                                               {"core_bound", result.bound().cores()}, {"latency_steps", mapped.mapping->header().latency()},
@@ -108,6 +124,10 @@ public:
   }
 
 private:
+  static void addReports(Artefact &artefact, const report::Data &data) {
+    for (report::File &file : report::reportFiles(data)) artefact.reports.emplace_back(std::move(file.name), std::move(file.content));
+  }
+
   static llvm::LogicalResult refuse(snn::NetworkOp network, const std::vector<std::string> &errors) {
     for (const std::string &error : errors) network.emitError() << "backend loihi: " << error;
     return success(errors.empty());
