@@ -95,7 +95,7 @@ std::vector<std::vector<std::pair<uint32_t, int32_t>>> expanded(const Edge &e) {
 
 void addPlan(const std::vector<Group> &groups, const std::vector<Edge> &edges, plan::Network &net) {
   net.name = "dvs";
-  net.timesteps = 8; // of any length: that no voltage leaves 24 bits is proved for so many
+  net.timesteps = 4; // of any length: that no voltage leaves 24 bits is proved for so many
   net.encoding = plan::Encoding::Events;
   net.buffers.push_back({"events", 1, 32, 32, 1});
   const auto add = [&](const std::string &name, const Edge &e, double threshold, bool relay) {

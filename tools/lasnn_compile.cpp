@@ -157,7 +157,7 @@ int main(int argc, char **argv) {
     if (colon == 0 || colon == std::string::npos || colon + 1 == kernel.size()) return usage(fmt::format("--kernel={}: expected LAYER:NAME", kernel));
     o.targetOptions.kernels[kernel.substr(0, colon)] = kernel.substr(colon + 1);
   }
-  o.targetOptions.variant = variant.str();
+  o.targetOptions.variant = variant;
   if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
   if (!o.mean.empty()) o.import.mean = o.mean;
   if (!o.std.empty()) o.import.std = o.std;

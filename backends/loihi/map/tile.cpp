@@ -138,10 +138,12 @@ void addNeurons(const Projection &p, const Population &population, const Tile &t
       const int8_t *w = p.kernel(k, c);
       for (const Tap &ty : ys[y])
         for (const Tap &tx : xs[x])
-          if (const int64_t each = int64_t(w[ty.tap * p.x.taps + tx.tap]) * ty.times * tx.times; each != 0)
-            if (auto &targets = by_source[(c * p.y.in + ty.out) * p.x.in + tx.out]; !targets.empty() && targets.back().first == base + i * population.compartments)
-              targets.back().second += each;
-            else targets.emplace_back(base + i * population.compartments, each);
+          if (const int64_t each = int64_t(w[ty.tap * p.x.taps + tx.tap]) * ty.times * tx.times; each != 0) {
+            auto &targets = by_source[(c * p.y.in + ty.out) * p.x.in + tx.out];
+            const uint32_t at = base + i * population.compartments;
+            if (targets.empty() || targets.back().first != at) targets.emplace_back(at, 0);
+            targets.back().second += each;
+          }
     }
   }
   for (uint32_t source = 0; source < by_source.size(); ++source) {
