@@ -64,8 +64,8 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
   app.add_flag("--check", o.check, "say whether the target can run the model; write nothing");
   app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
-  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan")
-      ->check(CLI::IsMember({"snn", "snn-int", "plan"}));
+  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe: write OUT.arch.yaml and OUT.net.yaml (Loihi)")
+      ->check(CLI::IsMember({"snn", "snn-int", "plan", "sanafe"}));
   app.add_option("--report", o.report, "folder for compile.json, plan.txt and what the target reports");
   app.add_option("--objective", o.targetOptions.objective, "Loihi: what the mapper saves: cores, energy, latency, or their weights W,W,W");
   app.add_option("--seed", o.targetOptions.seed, "Loihi: of the mapper's search; the same seed, the same mapping");
@@ -177,6 +177,7 @@ llvm::Expected<Artefact> compileTo(Model &model, Options &o, const Backend &back
     provenance.options += fmt::format(" --objective={} --seed={} --effort={} --time-limit={}", o.targetOptions.objective, o.targetOptions.seed, o.targetOptions.effort,
                                       o.targetOptions.time_limit_s);
   o.targetOptions.reports = !o.report.empty();
+  o.targetOptions.exports = o.emit == "sanafe";
   o.targetOptions.json = llvm::StringRef(o.output).ends_with(".json");
   for (const std::string &kernel : o.kernels) provenance.options += " --kernel=" + kernel;
   if (o.targetOptions.batch) provenance.options += fmt::format(" --batch={}", o.targetOptions.batch);
@@ -242,6 +243,7 @@ int main(int argc, char **argv) {
     o.targetOptions.kernels[kernel.substr(0, colon)] = kernel.substr(colon + 1);
   }
   o.targetOptions.variant = variant;
+  if (o.emit == "sanafe" && (o.output.empty() || o.output == "-")) return usage("--emit=sanafe writes two files: add -o OUT");
   if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
 
   auto context = makeContext();
@@ -259,6 +261,12 @@ int main(int argc, char **argv) {
     for (const std::string &warning : artefact.warnings) fmt::print(stderr, "{}: warning: {}\n", tool, warning);
     for (const std::string &error : artefact.errors) fmt::print(stderr, "{}: {}\n", tool, error);
     if (o.emit == "plan") shown = artefact.plan;
+    if (o.emit == "sanafe" && artefact.errors.empty()) {
+      if (artefact.exports.empty()) return fail(tool, fmt::format("--emit=sanafe: target {} cannot be written for SANA-FE", o.target));
+      for (const auto &[ending, text] : artefact.exports)
+        if (llvm::Error error = writeFile(o.output + ending, text)) return fail(tool, std::move(error));
+      return kOk;
+    }
   }
   if (!shown.empty()) {
     if (llvm::Error error = writeFile(o.output.empty() ? "-" : o.output, shown)) return fail(tool, std::move(error));

@@ -4,6 +4,7 @@
 #include "backends/loihi/map/map.h"
 #include "backends/loihi/report/collect.h"
 #include "backends/loihi/report/files.h"
+#include "backends/loihi/sanafe/export.h"
 #include "backends/plan/plan_network.h"
 
 #include <fmt/format.h>
@@ -92,22 +93,21 @@ public:
     map.rates = options.rates;
     MapResult mapped = mapNetwork(*plan, *chip.chip, map, provenance);
     Artefact artefact;
-    artefact.errors = mapped.errors;
-    report::CollectOptions reported;
-    reported.tool = provenance.tool;
-    for (const PassTime &time : mapped.times) reported.passes_ms.emplace_back(time.pass, time.ms);
+    report::CollectOptions collecting;
+    collecting.tool = provenance.tool;
+    for (const PassTime &time : mapped.times) collecting.passes_ms.push_back({time.pass, time.ms});
     if (!mapped.mapping) {
-      if (options.reports) addReports(artefact, report::refusal(plan->name, *chip.chip, mapped.errors, reported));
-      if (artefact.errors.empty()) return network.emitError() << "backend loihi: there is neither a mapping nor a reason", failure();
+      artefact.errors = mapped.errors;
+      if (options.reports) addReport(report::refusal(plan->name, *chip.chip, mapped.errors, collecting), artefact);
       return artefact;
     }
     mapped.mapping->set_version(kLmapVersion);
     mapped.mapping->set_hash(lmapHash(*mapped.mapping));
     const check::Result checked = check::check(*mapped.mapping, *chip.chip);
-    if (options.reports) addReports(artefact, report::collect(*mapped.mapping, *chip.chip, checked, reported));
-    if (mapped.errors.empty() && !checked.ok())
-      return network.emitError() << "backend loihi: the checker refuses what the mapper made, which is a fault in LaSNN; please report it: " << checked.text(), failure();
+    if (!checked.ok() && mapped.errors.empty()) mapped.errors.push_back("the checker refuses what the mapper made: " + checked.text());
+    if (options.exports && mapped.errors.empty() && !addSanafe(*mapped.mapping, *chip.chip, artefact)) return artefact;
     artefact.plan = printMapping(*mapped.mapping, mapped.times);
+    artefact.errors = mapped.errors;
     const lmap::Result &result = mapped.mapping->result();
     artefact.details = nlohmann::ordered_json{{"chip", chip.chip->name}, {"cores", mapped.mapping->cores_size()}, {"chips", result.chips()},
                                               {"core_bound", result.bound().cores()}, {"latency_steps", mapped.mapping->header().latency()},
@@ -120,12 +120,29 @@ public:
     } else {
       artefact.bytes = writeLmap(*mapped.mapping);
     }
+    if (options.reports) addReport(report::collect(*mapped.mapping, *chip.chip, checked, collecting), artefact);
     return artefact;
   }
 
 private:
-  static void addReports(Artefact &artefact, const report::Data &data) {
+  static void addReport(const report::Data &data, Artefact &artefact) {
     for (report::File &file : report::reportFiles(data)) artefact.reports.emplace_back(std::move(file.name), std::move(file.content));
+  }
+
+  /// Its reasons become the artefact's errors.
+  static bool addSanafe(const lmap::Mapping &mapping, const Chip &chip, Artefact &artefact) {
+    SanafeFiles files;
+    lmap::Mapping whole = mapping;
+    whole.set_version(kLmapVersion);
+    const std::shared_ptr<const Program> program = makeProgram(whole, artefact.errors);
+    if (!program || chip.profiles.empty()) {
+      if (chip.profiles.empty()) artefact.errors.push_back("--emit=sanafe: chip '" + chip.name + "' has no energies, which SANA-FE's files need");
+      return false;
+    }
+    if (!exportSanafe(*program, chip.profiles.back().name, nullptr, files, artefact.errors)) return false;
+    artefact.warnings.insert(artefact.warnings.end(), files.notes.begin(), files.notes.end());
+    artefact.exports = {{".arch.yaml", std::move(files.architecture)}, {".net.yaml", std::move(files.network)}};
+    return true;
   }
 
   static llvm::LogicalResult refuse(snn::NetworkOp network, const std::vector<std::string> &errors) {

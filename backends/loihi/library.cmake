@@ -21,7 +21,7 @@ if(NOT TARGET lasnn_loihi)
     ${CMAKE_CURRENT_LIST_DIR}/chip.cpp ${CMAKE_CURRENT_LIST_DIR}/chip_fields.cpp ${generated}/loihi_targets.inc
     ${CMAKE_CURRENT_LIST_DIR}/lmap.cpp)
   foreach(name lower/axis lower/bounds lower/lower lower/scale encode/list
-      map/bound map/core_build map/emit map/map map/objective map/pack map/place map/sequential map/tile map/tiling map/traffic)
+      map/bound map/core_build map/emit map/map map/objective map/pack map/place map/sequential map/share map/tile map/tiling map/traffic)
     target_sources(lasnn_loihi PRIVATE ${CMAKE_CURRENT_LIST_DIR}/${name}.cpp)
   endforeach()
   foreach(name program decode host energy simulator)

@@ -7,10 +7,18 @@
 
 namespace lasnn::loihi {
 
+/// Neurons of one core behind one shared axon (share.h).
+struct SharedChunk {
+  uint32_t core = 0, first = 0; ///< of the partition; the first neuron's number on it
+  uint32_t stride = 0;          ///< words of one atom's list
+  std::vector<uint32_t> lists;  ///< by atom; UINT32_MAX: an empty one
+};
+
 struct CoreProjection {
   uint32_t tile = 0, projection = 0;
   uint32_t format = 0; ///< its id, 1 and up
   TileSynapses synapses;
+  std::vector<SharedChunk> shared; ///< not empty: these stand for synapses.axons
 };
 
 struct CoreBuild {

@@ -66,6 +66,30 @@ void emitHost(const Model &model, lmap::Mapping &mapping) {
     }
 }
 
+/// None where they are shared.
+const std::vector<TileAxon> &discrete(const CoreProjection &made) {
+  static const std::vector<TileAxon> none;
+  return made.shared.empty() ? made.synapses.axons : none;
+}
+
+/// Lists of each chunk's neurons one after the other, each as long as the longest.
+void emitShared(const CoreProjection &made, uint32_t delay, const Chip &chip, lmap::Core &core, std::vector<uint64_t> &words) {
+  for (const SharedChunk &chunk : made.shared) {
+    const size_t start = words.size();
+    for (size_t atom = 0; atom < chunk.lists.size(); ++atom) {
+      if (chunk.lists[atom] != UINT32_MAX) writeList(made.synapses.lists[chunk.lists[atom]], made.synapses.format, made.format, delay, chip, words);
+      words.resize(start + (atom + 1) * chunk.stride, 0);
+    }
+    core.mutable_axon_atoms()->Resize(core.axon_word_size(), 1);
+    core.mutable_axon_stride()->Resize(core.axon_word_size(), 0);
+    core.add_axon_word(uint32_t(start));
+    core.add_axon_length(chunk.stride);
+    core.add_axon_base(made.synapses.axons[0].cx_base);
+    core.add_axon_atoms(uint32_t(chunk.lists.size()));
+    core.add_axon_stride(chunk.stride);
+  }
+}
+
 void emitCore(const Model &model, const CoreTiles &tiles, const CoreBuild &build, const Chip &chip, lmap::Core &core, std::vector<uint32_t> &first_axon) {
   for (uint32_t t = 0; t < tiles.size(); ++t) {
     const Tile &tile = tiles[t];
@@ -97,13 +121,15 @@ void emitCore(const Model &model, const CoreTiles &tiles, const CoreBuild &build
     const TileSynapses &s = made.synapses;
     at.clear();
     const size_t start = words.size();
+    first_axon.push_back(uint32_t(core.axon_word_size()));
+    if (!made.shared.empty()) emitShared(made, projection.delay, chip, core, words);
     for (const std::vector<ListSynapse> &list : s.lists) {
+      if (!made.shared.empty()) break;
       at.push_back(uint32_t(words.size()));
       writeList(list, s.format, made.format, projection.delay, chip, words);
     }
     at.push_back(uint32_t(words.size()));
-    first_axon.push_back(uint32_t(core.axon_word_size()));
-    for (const TileAxon &axon : s.axons) {
+    for (const TileAxon &axon : discrete(made)) {
       core.add_axon_word(at[axon.list]);
       core.add_axon_length(at[axon.list + 1] - at[axon.list]);
       core.add_axon_base(axon.cx_base);
@@ -112,7 +138,7 @@ void emitCore(const Model &model, const CoreTiles &tiles, const CoreBuild &build
     record.set_source(projection.source);
     record.set_layer(projection.target);
     record.set_synapse(int32_t(projection.synapse));
-    record.set_axons(uint32_t(s.axons.size()));
+    record.set_axons(uint32_t(made.shared.empty() ? s.axons.size() : made.shared.size()));
     record.set_lists(uint32_t(s.lists.size()));
     record.set_synapses(s.synapses);
     record.set_stored(s.bits.synapses);
@@ -121,8 +147,27 @@ void emitCore(const Model &model, const CoreTiles &tiles, const CoreBuild &build
     record.set_index_bits(s.bits.index);
     record.set_prefix_bits(s.bits.prefix);
     record.set_delay_bits(s.bits.delay);
-    record.set_padding_bits(uint64_t(words.size() - start) * 64 - s.bits.total());
+    ListBits bits = s.bits;
+    if (!made.shared.empty()) { // every atom has a list of its own
+      bits = {};
+      for (const SharedChunk &chunk : made.shared)
+        for (const uint32_t list : chunk.lists)
+          if (list != UINT32_MAX) {
+            const ListBits one = listBits(s.lists[list], s.format, chip).value_or(ListBits{});
+            bits.weight += one.weight, bits.index += one.index, bits.prefix += one.prefix, bits.delay += one.delay, bits.synapses += s.lists[list].size();
+          }
+      record.set_stored(bits.synapses);
+      record.set_weight_bits(bits.weight);
+      record.set_index_bits(bits.index);
+      record.set_prefix_bits(bits.prefix);
+      record.set_delay_bits(bits.delay);
+    }
+    record.set_padding_bits(uint64_t(words.size() - start) * 64 - bits.total());
     record.set_delay(projection.delay);
+  }
+  if (core.axon_atoms_size() > 0) { // discrete axons behind the last shared one
+    core.mutable_axon_atoms()->Resize(core.axon_word_size(), 1);
+    core.mutable_axon_stride()->Resize(core.axon_word_size(), 0);
   }
   std::string memory(words.size() * 8, '\0');
   for (size_t i = 0; i < words.size(); ++i)
@@ -166,7 +211,7 @@ void emit(const Model &model, const Partition &partition, const std::vector<Core
   for (size_t i = 0; i < routes.size(); ++i) routes[i].first.assign(sizeOf(i) + 1, 0);
   for (const CoreBuild &build : builds)
     for (const CoreProjection &made : build.projections)
-      for (const TileAxon &axon : made.synapses.axons) ++routes[size_t(model.projections[made.projection].source + 1)].first[axon.source + 1];
+      for (const TileAxon &axon : discrete(made)) ++routes[size_t(model.projections[made.projection].source + 1)].first[axon.source + 1];
   std::vector<std::vector<uint32_t>> next(routes.size());
   for (size_t i = 0; i < routes.size(); ++i) {
     std::partial_sum(routes[i].first.begin(), routes[i].first.end(), routes[i].first.begin());
@@ -178,8 +223,9 @@ void emit(const Model &model, const Partition &partition, const std::vector<Core
     for (size_t m = 0; m < builds[c].projections.size(); ++m) {
       const CoreProjection &made = builds[c].projections[m];
       const size_t source = size_t(model.projections[made.projection].source + 1);
-      for (uint32_t a = 0; a < made.synapses.axons.size(); ++a) {
-        const uint32_t at = next[source][made.synapses.axons[a].source]++;
+      const std::vector<TileAxon> &axons = discrete(made);
+      for (uint32_t a = 0; a < axons.size(); ++a) {
+        const uint32_t at = next[source][axons[a].source]++;
         routes[source].core[at] = address[c];
         routes[source].axon[at] = first_axon[c][m] + a;
       }
@@ -191,6 +237,19 @@ void emit(const Model &model, const Partition &partition, const std::vector<Core
     assign(input.mutable_core(), routes[0].core);
     assign(input.mutable_axon(), routes[0].axon);
   }
+  std::vector<int> place(cores); // of the partition's cores in the mapping
+  for (uint32_t i = 0; i < cores; ++i) place[order[i]] = int(i);
+  for (const uint32_t to : order)
+    for (size_t m = 0; m < builds[to].projections.size(); ++m) {
+      uint32_t axon = first_axon[to][m];
+      for (const SharedChunk &chunk : builds[to].projections[m].shared) {
+        lmap::SharedAxon &shared = *mapping.mutable_cores(place[chunk.core])->add_shared();
+        shared.set_first(chunk.first);
+        shared.set_count(uint32_t(chunk.lists.size()));
+        shared.set_core(address[to]);
+        shared.set_axon(axon++);
+      }
+    }
   for (uint32_t i = 0; i < cores; ++i) {
     const uint32_t c = order[i];
     lmap::Core &core = *mapping.mutable_cores(int(i));
@@ -209,6 +268,8 @@ void emit(const Model &model, const Partition &partition, const std::vector<Core
         }
       }
     }
+    for (const lmap::SharedAxon &shared : core.shared())
+      entries += chip.slots.population + (shared.core() / chip.mesh.cores_per_chip != chip_of ? chip.slots.across_chips : 0);
     core.mutable_used()->set_output_entries(uint32_t(entries));
   }
 

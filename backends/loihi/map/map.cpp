@@ -5,6 +5,7 @@
 #include "backends/loihi/map/links.h"
 #include "backends/loihi/map/pack.h"
 #include "backends/loihi/map/sequential.h"
+#include "backends/loihi/map/share.h"
 #include "backends/loihi/map/tiling.h"
 #include "backends/loihi/map/traffic.h"
 
@@ -95,7 +96,7 @@ private:
   }
 
   bool entriesFit(double across) const {
-    const std::vector<uint64_t> entries = entriesOf(model_, partition_, builds_);
+    const std::vector<uint64_t> entries = entriesOf(model_, partition_, builds_, chip_);
     for (size_t c = 0; c < entries.size(); ++c)
       if (!chip_.limits.output_entries.allows(builds_[c].used.output_entries() + uint64_t(double(entries[c]) * (1 + across)))) return false;
     return true;
@@ -135,6 +136,8 @@ private:
       pack(model_, chip_, packing, partition_, builds_);
       pass("pack");
     }
+    shareAxons(model_, partition_, chip_, builds_);
+    pass("share");
     return true;
   }
 
@@ -176,7 +179,7 @@ private:
       const Traffic plain = trafficOf(model_, sequential, builds);
       lmap::Score &s = *result.add_scores() = score("sequential", plain, placeInOrder(plain, chip_, PlaceOrder::Sequential, 0));
       s.set_note("neurons in order, core after core");
-      const std::vector<uint64_t> entries = entriesOf(model_, sequential, builds);
+      const std::vector<uint64_t> entries = entriesOf(model_, sequential, builds, chip_);
       for (size_t c = 0; c < entries.size() && s.feasible(); ++c)
         if (!chip_.limits.output_entries.allows(entries[c] + builds[c].used.output_entries())) {
           s.set_feasible(false);

@@ -27,7 +27,7 @@ std::pair<Tile, Tile> halves(const Tile &tile) {
 class Packing {
 public:
   Packing(const Model &model, const Chip &chip, const PackOptions &options, Partition &partition, std::vector<CoreBuild> &builds)
-      : model_(model), chip_(chip), options_(options), partition_(partition), builds_(builds), entries_(entriesOf(model, partition, builds)) {}
+      : model_(model), chip_(chip), options_(options), partition_(partition), builds_(builds), entries_(entriesOf(model, partition, builds, chip)) {}
 
   uint32_t run() {
     uint32_t saved = 0;
@@ -122,7 +122,7 @@ private:
     }
     trial.cores[victim].clear();
     builds[victim] = {};
-    std::vector<uint64_t> entries = entriesOf(model_, trial, builds);
+    std::vector<uint64_t> entries = entriesOf(model_, trial, builds, chip_);
     for (uint32_t c = 0; c < builds.size(); ++c)
       if (!outputsFit(builds[c].used.output_entries(), entries[c])) return false;
     partition_ = std::move(trial);

@@ -1,5 +1,7 @@
 #include "backends/loihi/map/tiling.h"
 
+#include "backends/loihi/map/share.h"
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -122,7 +124,12 @@ private:
       double events = 0;
       for (const uint32_t i : p.projections) {
         const Projection &projection = model_.projections[i];
-        const TileCost cost = tileCost(projection, p, tile, chip_);
+        TileCost cost = tileCost(projection, p, tile, chip_);
+        // One core takes it all: axons may be shared, a few a source core.
+        if (grid.cores() == 1 && !l.input_axons.allows(cost.axons) && mayShare(model_, projection)) {
+          const Population &source = model_.populations[size_t(projection.source)];
+          cost.axons = sharedChunks(source.neurons(), chip_) + source.neurons() * uint64_t(source.compartments) / std::max<uint64_t>(1, l.compartments / 8);
+        }
         axons += cost.axons;
         words += cost.words;
         formats.insert({cost.format, projection.format});

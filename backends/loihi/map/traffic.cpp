@@ -47,13 +47,15 @@ Traffic trafficOf(const Model &model, const Partition &partition, const std::vec
   return traffic;
 }
 
-std::vector<uint64_t> entriesOf(const Model &model, const Partition &partition, const std::vector<CoreBuild> &builds) {
+std::vector<uint64_t> entriesOf(const Model &model, const Partition &partition, const std::vector<CoreBuild> &builds, const Chip &chip) {
   const auto home = homes(model, partition);
   std::vector<uint64_t> entries(partition.cores.size(), 0);
   for (const CoreBuild &build : builds)
     for (const CoreProjection &made : build.projections)
-      if (const int32_t source = model.projections[made.projection].source; source >= 0)
-        for (const TileAxon &axon : made.synapses.axons) ++entries[home[size_t(source)][axon.source]];
+      if (const int32_t source = model.projections[made.projection].source; !made.shared.empty())
+        for (const SharedChunk &chunk : made.shared) entries[chunk.core] += chip.slots.population;
+      else if (source >= 0)
+        for (const TileAxon &axon : made.synapses.axons) entries[home[size_t(source)][axon.source]] += chip.slots.discrete;
   return entries;
 }
 

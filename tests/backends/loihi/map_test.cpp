@@ -1,5 +1,6 @@
 // A mapped network computes what the network does: outputs equal the plain executor's after the mapping's latency, on random networks, on a
 // small chip where every limit is near. LASNN_TEST_SEED and LASNN_TEST_COUNT choose the networks.
+#include "backends/loihi/check/check.h"
 #include "backends/loihi/map/map.h"
 #include "backends/loihi/sim/simulator.h"
 #include "tests/backends/loihi/plain_mapper.h"
@@ -71,6 +72,8 @@ TEST(LoihiMap, RandomNetworksComputeTheSameOnTheChip) {
     }
     ++mapped;
     several += result.mapping->cores_size() > 1;
+    const check::Result checked = check::check(*result.mapping, chip);
+    EXPECT_TRUE(checked.ok()) << "seed " << seed << ": " << checked.text();
     expectEqual(plan, *result.mapping, "seed " + std::to_string(seed));
   }
   std::printf("%llu mapped, %llu of them on several cores, %llu refused\n", static_cast<unsigned long long>(mapped), static_cast<unsigned long long>(several),
