@@ -39,6 +39,7 @@ struct TargetOptions {
   unsigned threads = 0;            ///< 0: all
   bool reports = false, exports = false; ///< Artefact::reports, exports are wanted
   bool json = false;               ///< the artefact in its JSON form
+  std::vector<uint8_t> sample;     ///< an input for exports; empty: of zeros
 };
 
 class Backend {

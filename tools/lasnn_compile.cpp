@@ -64,7 +64,8 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
   app.add_flag("--check", o.check, "say whether the target can run the model; write nothing");
   app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
-  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe: write OUT.arch.yaml and OUT.net.yaml (Loihi)")
+  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and\n"
+                                 "OUT.net.yaml for the simulator SANA-FE, with the first image of --calib as input")
       ->check(CLI::IsMember({"snn", "snn-int", "plan", "sanafe"}));
   app.add_option("--report", o.report, "folder for compile.json, plan.txt and what the target reports");
   app.add_option("--objective", o.targetOptions.objective, "Loihi: what the mapper saves: cores, energy, latency, or their weights W,W,W");
@@ -178,6 +179,7 @@ llvm::Expected<Artefact> compileTo(Model &model, Options &o, const Backend &back
                                       o.targetOptions.time_limit_s);
   o.targetOptions.reports = !o.report.empty();
   o.targetOptions.exports = o.emit == "sanafe";
+  if (calibration && !calibration->samples.empty()) o.targetOptions.sample = calibration->samples[0];
   o.targetOptions.json = llvm::StringRef(o.output).ends_with(".json");
   for (const std::string &kernel : o.kernels) provenance.options += " --kernel=" + kernel;
   if (o.targetOptions.batch) provenance.options += fmt::format(" --batch={}", o.targetOptions.batch);

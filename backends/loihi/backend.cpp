@@ -105,7 +105,7 @@ public:
     mapped.mapping->set_hash(lmapHash(*mapped.mapping));
     const check::Result checked = check::check(*mapped.mapping, *chip.chip);
     if (!checked.ok() && mapped.errors.empty()) mapped.errors.push_back("the checker refuses what the mapper made: " + checked.text());
-    if (options.exports && mapped.errors.empty() && !addSanafe(*mapped.mapping, *chip.chip, artefact)) return artefact;
+    if (options.exports && mapped.errors.empty() && !addSanafe(*mapped.mapping, *chip.chip, options.sample, artefact)) return artefact;
     artefact.plan = printMapping(*mapped.mapping, mapped.times);
     artefact.errors = mapped.errors;
     const lmap::Result &result = mapped.mapping->result();
@@ -130,7 +130,7 @@ private:
   }
 
   /// Its reasons become the artefact's errors.
-  static bool addSanafe(const lmap::Mapping &mapping, const Chip &chip, Artefact &artefact) {
+  static bool addSanafe(const lmap::Mapping &mapping, const Chip &chip, const std::vector<uint8_t> &sample, Artefact &artefact) {
     SanafeFiles files;
     lmap::Mapping whole = mapping;
     whole.set_version(kLmapVersion);
@@ -139,7 +139,7 @@ private:
       if (chip.profiles.empty()) artefact.errors.push_back("--emit=sanafe: chip '" + chip.name + "' has no energies, which SANA-FE's files need");
       return false;
     }
-    if (!exportSanafe(*program, chip.profiles.back().name, nullptr, files, artefact.errors)) return false;
+    if (!exportSanafe(*program, chip.profiles.back().name, sample.size() == program->input_size ? sample.data() : nullptr, files, artefact.errors)) return false;
     artefact.warnings.insert(artefact.warnings.end(), files.notes.begin(), files.notes.end());
     artefact.exports = {{".arch.yaml", std::move(files.architecture)}, {".net.yaml", std::move(files.network)}};
     return true;
