@@ -4,6 +4,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "passes/Support.h"
 #include "passes/passes.h"
+#include "tools/common/chip_sweep.h"
 #include "tools/common/cli.h"
 #include "tools/common/device.h"
 #include "tools/common/model.h"
@@ -22,7 +23,7 @@ using namespace lasnn::tools;
 namespace {
 
 struct Options {
-  std::string model, output, target = "x86", weights, calib, report, emit;
+  std::string model, output, target = "x86", weights, calib, report, emit, sweep;
   size_t calibLimit = 512;
   bool skipCorrupt = false, checksums = false;
   int stateBits = 0;
@@ -72,6 +73,7 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--effort", o.targetOptions.effort, "Loihi: 0 (first cut that fits) to 4 (long search)")->check(CLI::Range(0u, 4u));
   app.add_option("--time-limit", o.targetOptions.time_limit_s, "Loihi: seconds after which the search keeps its best; 0: none")->check(CLI::Range(0.0, 1e6));
   app.add_option("--threads", o.targetOptions.threads, "Loihi: threads of the mapper; 0: all")->check(CLI::Range(0u, 256u));
+  app.add_option("--sweep", o.sweep, "Loihi: YAML or JSON file of targets, weights and objectives; maps each, prints one table, --report=DIR keeps it (docs/loihi-reports.md)");
   app.add_flag("--json", o.json, "print what was made as one JSON object on stdout");
   app.add_flag("--mlir-timing", o.timing, "print the time of every pass on stderr");
   app.add_flag("--mlir-print-ir-after-all", o.printAfterAll, "print the IR after every pass on stderr");
@@ -138,6 +140,83 @@ bool runPasses(mlir::MLIRContext &context, mlir::ModuleOp module, const Options 
   return mlir::succeeded(manager.run(module));
 }
 
+/// The integer network, proved and taken by the target. What --emit asked for is in `shown` instead.
+llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Backend &backend, llvm::StringRef variant, std::shared_ptr<CalibrationData> &calibration, std::string &shown) {
+  auto model = loadModel(context, o.model, o.import);
+  if (!model) return model.takeError();
+  if (model->kind == Model::Kind::Lasnn) return llvm::createStringError(fmt::format("'{}' is an artefact already, expected a source model", o.model));
+  const int weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
+  if (o.weights.empty()) o.weights = ownWeights(model->network);
+  if (!model->network.isInteger()) {
+    if (!runPasses(context, *model->module, o, buildFloatPipeline)) return llvm::createStringError("the network was refused; nothing was written");
+    if (o.emit == "snn") shown = print(*model->module);
+    CompileOptions compile;
+    compile.weightBits = weightBits;
+    compile.stateBits = o.stateBits;
+    compile.thresholdStep = backend.thresholdStep();
+    if (!o.calib.empty() && shown.empty()) {
+      auto loaded = loadCalibration(o, model->network);
+      if (!loaded) return loaded.takeError();
+      calibration = *loaded;
+      compile.calibration = calibration;
+    }
+    auto build = [&](mlir::OpPassManager &manager) { buildIntegerPipeline(manager, compile); };
+    if (shown.empty() && !runPasses(context, *model->module, o, build)) return llvm::createStringError("the network was refused; nothing was written");
+  }
+  if (o.emit == "snn-int") shown = print(*model->module);
+  if (shown.empty() && mlir::failed(backend.check(model->network, variant)))
+    return llvm::createStringError(fmt::format("target {} cannot run this network; nothing was written", o.target));
+  return model;
+}
+
+/// The artefact of a prepared network.
+llvm::Expected<Artefact> compileTo(Model &model, Options &o, const Backend &backend, const std::shared_ptr<CalibrationData> &calibration) {
+  Provenance provenance;
+  provenance.tool = versionText("lasnn-compile");
+  provenance.options = fmt::format("--target={} --weights={} --state-bits={}", o.target.substr(o.target.find_last_of('/') + 1), o.weights, o.stateBits);
+  if (backend.extension() == ".lmap")
+    provenance.options += fmt::format(" --objective={} --seed={} --effort={} --time-limit={}", o.targetOptions.objective, o.targetOptions.seed, o.targetOptions.effort,
+                                      o.targetOptions.time_limit_s);
+  o.targetOptions.reports = !o.report.empty();
+  o.targetOptions.exports = o.emit == "sanafe";
+  if (calibration && !calibration->samples.empty()) o.targetOptions.sample = calibration->samples[0];
+  o.targetOptions.json = llvm::StringRef(o.output).ends_with(".json");
+  for (const std::string &kernel : o.kernels) provenance.options += " --kernel=" + kernel;
+  if (o.targetOptions.batch) provenance.options += fmt::format(" --batch={}", o.targetOptions.batch);
+  provenance.sourceName = o.model.substr(o.model.find_last_of('/') + 1);
+  provenance.sourceSha256 = model.sha256;
+  if (!o.calib.empty()) provenance.calibration = fmt::format("{} (first {})", o.calib.substr(0, o.calib.find(':')), o.calibLimit);
+  if (calibration && backend.wantsRates())
+    if (llvm::Error error = measureRates(model.network, *calibration, o.targetOptions.rates)) return error;
+  auto compiled = backend.compile(model.network, provenance, o.targetOptions);
+  if (mlir::failed(compiled)) return llvm::createStringError("nothing was written");
+  return std::move(*compiled);
+}
+
+/// --sweep: every point is compiled from the source anew, since widths and targets change the integers.
+int sweep(const std::string &tool, const Options &o) {
+  auto plan = readSweep(o.sweep);
+  if (!plan) return fail(tool, plan.takeError());
+  auto compile = [&](const std::string &target, const std::string &weights, const std::string &objective) -> llvm::Expected<Artefact> {
+    Options own = o;
+    own.target = target, own.targetOptions.objective = objective, own.report.clear(), own.output.clear();
+    if (!weights.empty()) own.weights = weights == "ternary" ? "int2" : weights;
+    const auto [backend, variant] = findTarget(target);
+    if (!backend || backend->extension() != ".lmap") return llvm::createStringError(fmt::format("'{}' is no chip that networks are mapped onto", target));
+    if (std::string bad = backend->checkVariant(variant); !bad.empty()) return llvm::createStringError(bad);
+    own.targetOptions.variant = variant;
+    auto context = makeContext();
+    DiagnosticPrinter printer(*context, o.model);
+    std::shared_ptr<CalibrationData> calibration;
+    std::string shown;
+    auto model = prepare(*context, own, *backend, variant, calibration, shown);
+    if (!model) return model.takeError();
+    return compileTo(*model, own, *backend, calibration);
+  };
+  if (llvm::Error error = runSweep(*plan, o.model, o.report, o.json, compile)) return fail(tool, std::move(error));
+  return kOk;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -147,6 +226,13 @@ int main(int argc, char **argv) {
   setUp(app, tool);
   declare(app, o);
   LASNN_PARSE(app, argc, argv)
+
+  if (!o.readout.empty()) o.import.readout = snn::symbolizeReadoutMode(o.readout);
+  if (!o.encoding.empty()) o.import.encoding = snn::symbolizeEncoding(o.encoding);
+  if (!o.mean.empty()) o.import.mean = o.mean;
+  if (!o.std.empty()) o.import.std = o.std;
+  if (o.weights == "ternary") o.weights = "int2";
+  if (!o.sweep.empty()) return sweep(tool, o);
 
   const auto [backend, variant] = findTarget(o.target);
   auto usage = [&](const std::string &text) { return fail(tool, text), kUsage; };
@@ -161,63 +247,18 @@ int main(int argc, char **argv) {
   o.targetOptions.variant = variant;
   if (o.emit == "sanafe" && (o.output.empty() || o.output == "-")) return usage("--emit=sanafe writes two files: add -o OUT");
   if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
-  if (!o.mean.empty()) o.import.mean = o.mean;
-  if (!o.std.empty()) o.import.std = o.std;
-  if (o.weights == "ternary") o.weights = "int2";
-  if (!o.readout.empty()) o.import.readout = snn::symbolizeReadoutMode(o.readout);
-  if (!o.encoding.empty()) o.import.encoding = snn::symbolizeEncoding(o.encoding);
 
   auto context = makeContext();
   DiagnosticPrinter printer(*context, o.model);
-  auto model = loadModel(*context, o.model, o.import);
-  if (!model) return fail(tool, model.takeError());
-  if (model->kind == Model::Kind::Lasnn) return fail(tool, fmt::format("'{}' is an artefact already, expected a source model", o.model));
-
   std::string shown;
   std::shared_ptr<CalibrationData> calibration;
-  const int weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
-  if (o.weights.empty()) o.weights = ownWeights(model->network);
-  if (!model->network.isInteger()) {
-    if (!runPasses(*context, *model->module, o, buildFloatPipeline)) return fail(tool, "the network was refused; nothing was written");
-    if (o.emit == "snn") shown = print(*model->module);
-    CompileOptions compile;
-    compile.weightBits = weightBits;
-    compile.stateBits = o.stateBits;
-    compile.thresholdStep = backend->thresholdStep();
-    if (!o.calib.empty() && shown.empty()) {
-      auto loaded = loadCalibration(o, model->network);
-      if (!loaded) return fail(tool, loaded.takeError());
-      calibration = *loaded;
-      compile.calibration = calibration;
-    }
-    auto build = [&](mlir::OpPassManager &manager) { buildIntegerPipeline(manager, compile); };
-    if (shown.empty() && !runPasses(*context, *model->module, o, build)) return fail(tool, "the network was refused; nothing was written");
-  }
-  if (o.emit == "snn-int") shown = print(*model->module);
-  if (shown.empty() && mlir::failed(backend->check(model->network, variant)))
-    return fail(tool, fmt::format("target {} cannot run this network; nothing was written", o.target));
+  auto model = prepare(*context, o, *backend, variant, calibration, shown);
+  if (!model) return fail(tool, model.takeError());
 
   Artefact artefact;
   if (shown.empty() && !o.check) {
-    Provenance provenance;
-    provenance.tool = versionText(tool);
-    provenance.options = fmt::format("--target={} --weights={} --state-bits={}", o.target.substr(o.target.find_last_of('/') + 1), o.weights, o.stateBits);
-    if (backend->extension() == ".lmap")
-      provenance.options += fmt::format(" --objective={} --seed={} --effort={} --time-limit={}", o.targetOptions.objective, o.targetOptions.seed, o.targetOptions.effort,
-                                        o.targetOptions.time_limit_s);
-    o.targetOptions.reports = !o.report.empty();
-    o.targetOptions.exports = o.emit == "sanafe";
-    if (calibration && !calibration->samples.empty()) o.targetOptions.sample = calibration->samples[0];
-    o.targetOptions.json = llvm::StringRef(o.output).ends_with(".json");
-    for (const std::string &kernel : o.kernels) provenance.options += " --kernel=" + kernel;
-    if (o.targetOptions.batch) provenance.options += fmt::format(" --batch={}", o.targetOptions.batch);
-    provenance.sourceName = o.model.substr(o.model.find_last_of('/') + 1);
-    provenance.sourceSha256 = model->sha256;
-    if (!o.calib.empty()) provenance.calibration = fmt::format("{} (first {})", o.calib.substr(0, o.calib.find(':')), o.calibLimit);
-    if (calibration && backend->wantsRates())
-      if (llvm::Error error = measureRates(model->network, *calibration, o.targetOptions.rates)) return fail(tool, std::move(error));
-    auto compiled = backend->compile(model->network, provenance, o.targetOptions);
-    if (mlir::failed(compiled)) return fail(tool, "nothing was written");
+    auto compiled = compileTo(*model, o, *backend, calibration);
+    if (!compiled) return fail(tool, compiled.takeError());
     artefact = std::move(*compiled);
     for (const std::string &warning : artefact.warnings) fmt::print(stderr, "{}: warning: {}\n", tool, warning);
     for (const std::string &error : artefact.errors) fmt::print(stderr, "{}: {}\n", tool, error);

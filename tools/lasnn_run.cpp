@@ -1,6 +1,7 @@
 // lasnn-run: a compiled network (or, on the interpreter, any model) over a data set.
 #include "tools/common/cli.h"
 #include "tools/common/loihi_device.h"
+#include "tools/common/mapping_report.h"
 #include "tools/common/model.h"
 #include "tools/common/samples.h"
 #include "tools/common/sweep.h"
@@ -13,7 +14,7 @@ using namespace lasnn::tools;
 int main(int argc, char **argv) {
   const std::string tool = "lasnn-run";
   CLI::App app{"Run a network over a data set and report accuracy, latency, spike rates and the digest of its outputs."};
-  std::string path, spec, split = "test", device = "auto", isa = "auto";
+  std::string path, spec, split = "test", device = "auto", isa = "auto", folder;
   data::LoadOptions options;
   size_t threads = 1, batch = 1;
   bool json = false, profile = false;
@@ -32,6 +33,7 @@ int main(int argc, char **argv) {
   app.add_option("--batch", batch, "images at a time, on a GPU; latency is then a batch's")->check(CLI::Range(size_t(1), size_t(1) << 20));
   app.add_option("--timesteps", import.timesteps, "T, for a source model; overrides the file");
   app.add_flag("--profile", profile, "print synaptic operations and clips by layer; on a mapped chip also the cores that steps wait for");
+  app.add_option("--report", folder, "of a mapped chip: folder for report.html, .txt, .json, cores.csv, links.csv, with what was simulated");
   app.add_flag("--json", json, "print one JSON object on stdout");
   LASNN_PARSE(app, argc, argv)
 
@@ -40,12 +42,18 @@ int main(int argc, char **argv) {
   auto bytes = readFile(path);
   if (!bytes) return fail(tool, bytes.takeError());
   std::shared_ptr<ChipRuns> chip; // of a mapping
+  CheckedMapping mapping;         // with --report
   Model loaded;
   if (isMapping(*bytes)) {
     if (device != "auto" && device != "loihi") return fail(tool, fmt::format("'{}' is a network mapped onto a chip, which --device={} cannot run; leave it away", path, device));
     auto runs = loadMapping(*bytes, path);
     if (!runs) return fail(tool, runs.takeError());
     chip = std::move(*runs), device = "loihi";
+    if (!folder.empty()) {
+      auto read = readMapping(*bytes, path);
+      if (!read) return fail(tool, read.takeError());
+      mapping = std::move(*read);
+    }
   } else if (device == "loihi") {
     return fail(tool, fmt::format("'{}' is no .lmap, which --device=loihi needs; compile it with lasnn-compile --target=loihi1", path));
   } else {
@@ -64,6 +72,7 @@ int main(int argc, char **argv) {
                                   model->kind == Model::Kind::Lasnn ? "was compiled for another target" : "is no .lasnn", device, device));
   if (batch > 1 && device != "cuda") return fail(tool, fmt::format("--batch={}: device {} takes one image at a time; try --threads", batch, device));
 
+  if (!folder.empty() && !chip) return fail(tool, fmt::format("--report: '{}' is no .lmap", path));
   auto set = chip ? loadSamples(*chip, spec, split, options) : loadSamples(model->network, spec, split, options);
   if (!set) return fail(tool, set.takeError());
   printNotes(tool, *set);
@@ -76,6 +85,14 @@ int main(int argc, char **argv) {
   auto result = sweep(make, *set, unsigned(threads));
   if (!result) return fail(tool, result.takeError());
 
+  if (!folder.empty()) {
+    loihi::report::CollectOptions collected;
+    collected.simulated.statistics = &chip->statistics, collected.simulated.links = chip->links;
+    collected.simulated.verification.what = fmt::format("simulation of {} {}", set->name, split);
+    collected.simulated.verification.samples = result->images;
+    collected.simulated.verification.accuracy_mapping = 100.0 * double(result->correct) / double(std::max<size_t>(1, result->images));
+    if (llvm::Error error = writeReports(collect(mapping.mapping, mapping.chip, mapping.checked, collected), folder)) return fail(tool, std::move(error));
+  }
   nlohmann::ordered_json report = toJson(*result);
   if (chip) report["chip"] = toJson(*chip);
   if (json) {

@@ -94,12 +94,15 @@ public:
     MapResult mapped = mapNetwork(*plan, *chip.chip, map, provenance);
     Artefact artefact;
     report::CollectOptions collecting;
+    collecting.tool = provenance.tool;
     for (const PassTime &time : mapped.times) collecting.passes_ms.push_back({time.pass, time.ms});
     if (!mapped.mapping) {
       artefact.errors = mapped.errors;
       if (options.reports) addReport(report::refusal(plan->name, *chip.chip, mapped.errors, collecting), artefact);
       return artefact;
     }
+    mapped.mapping->set_version(kLmapVersion);
+    mapped.mapping->set_hash(lmapHash(*mapped.mapping));
     const check::Result checked = check::check(*mapped.mapping, *chip.chip);
     if (!checked.ok() && mapped.errors.empty()) mapped.errors.push_back("the checker refuses what the mapper made: " + checked.text());
     if (options.exports && mapped.errors.empty() && !addSanafe(*mapped.mapping, *chip.chip, options.sample, artefact)) return artefact;
@@ -117,10 +120,7 @@ public:
     } else {
       artefact.bytes = writeLmap(*mapped.mapping);
     }
-    if (options.reports) {
-      mapped.mapping->set_hash(lmapHash(*mapped.mapping));
-      addReport(report::collect(*mapped.mapping, *chip.chip, checked, collecting), artefact);
-    }
+    if (options.reports) addReport(report::collect(*mapped.mapping, *chip.chip, checked, collecting), artefact);
     return artefact;
   }
 

@@ -15,6 +15,7 @@ public:
   ~LoihiDevice() override {
     std::lock_guard guard(runs->lock);
     runs->statistics += simulator->statistics();
+    for (const loihi::LinkLoad &link : simulator->links()) runs->links.push_back(link);
   }
   std::string name() const override { return "loihi"; }
   std::string isa() const override { return runs->program->chip.name; }

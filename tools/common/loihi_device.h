@@ -18,6 +18,7 @@ struct ChipRuns {
   std::string name, hash;
   std::mutex lock;
   loihi::Statistics statistics; ///< of devices that are gone
+  std::vector<loihi::LinkLoad> links; ///< likewise; a link of several devices has several entries
 };
 
 bool isMapping(const ModelBytes &bytes);

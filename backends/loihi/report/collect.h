@@ -7,7 +7,7 @@
 
 namespace lasnn::loihi::report {
 
-/// What a simulation adds. `links` as Simulator::links() of the same runs.
+/// What a simulation adds. `links` as Simulator::links() of the same runs; a link may come several times; none: in proportion to the routes.
 struct Simulated {
   const Statistics *statistics = nullptr; ///< null: nothing was simulated
   std::vector<LinkLoad> links;

@@ -157,7 +157,7 @@ struct Verification {
 // 10
 struct Contestant {
   std::string name;
-  Maybe cores, chips, packets_per_step, hops_mean, busiest_link_per_step, energy_pj, time_ns;
+  Maybe cores, chips, packets_per_step, hops_mean, busiest_link_per_step, energy_pj, time_ns; ///< at the assumed rates; energy: of messages and hops, an inference
 };
 
 struct Data {

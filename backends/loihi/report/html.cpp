@@ -217,7 +217,7 @@ std::string comparison(const Data &d) {
   for (const Contestant &c : d.comparison)
     rows.push_back({escapeHtml(c.name), shortNumber(c.cores), shortNumber(c.chips), shortNumber(c.packets_per_step), shortNumber(c.hops_mean), shortNumber(c.busiest_link_per_step), energyText(c.energy_pj),
                     timeText(c.time_ns)});
-  return heading(10, "Comparison") + tableHtml({"mapping by", "cores", "chips", "packets a step", "mean hops", "busiest link", "energy", "time"}, rows);
+  return heading(10, "Comparison") + tableHtml({"mapping by", "cores", "chips", "packets a step", "mean hops", "busiest link", "network energy", "time"}, rows);
 }
 
 } // namespace

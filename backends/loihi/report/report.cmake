@@ -18,7 +18,7 @@ if(NOT TARGET lasnn_loihi_report)
     COMMAND ${CMAKE_COMMAND} -DOUT=${generated}/loihi_page_files.inc "-DFILES=${files}" -P ${CMAKE_CURRENT_LIST_DIR}/embed_files.cmake
     DEPENDS ${files} ${CMAKE_CURRENT_LIST_DIR}/embed_files.cmake VERBATIM)
   set(sources ${generated}/loihi_page_files.inc)
-  foreach(name advice collect csv data files html json page table text traffic words)
+  foreach(name advice collect csv data diff files html json page sweep table text traffic words)
     list(APPEND sources ${CMAKE_CURRENT_LIST_DIR}/${name}.cpp)
   endforeach()
   foreach(name check core decode layers memory network)

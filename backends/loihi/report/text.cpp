@@ -184,7 +184,7 @@ std::string verification(const Verification &v) {
 
 std::string comparison(const Data &d) {
   if (d.comparison.empty()) return "";
-  Table table({"mapping by", "cores", "chips", "packets/step", "mean hops", "busiest link", "energy", "time"});
+  Table table({"mapping by", "cores", "chips", "packets/step", "mean hops", "busiest link", "network energy", "time"});
   for (const Contestant &c : d.comparison)
     table.add({c.name, shortNumber(c.cores), shortNumber(c.chips), shortNumber(c.packets_per_step), shortNumber(c.hops_mean), shortNumber(c.busiest_link_per_step),
                energyText(c.energy_pj), timeText(c.time_ns)});

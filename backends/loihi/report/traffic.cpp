@@ -94,10 +94,10 @@ Network trafficOf(const lmap::Mapping &mapping, const Chip &chip, const check::R
     hops[distance] += messages;
   }
   network.hops.assign(hops.begin(), hops.end());
-  if (simulated && simulated->runs && mapping.header().timesteps()) { // counted, not scaled; who it was stays in proportion
+  if (simulated && simulated->runs && mapping.header().timesteps() && !links.empty()) { // counted, not scaled; who it was stays in proportion
     const double steps = double(simulated->runs) * mapping.header().timesteps();
     for (auto &[key, load] : loads) load.messages = 0;
-    for (const LinkLoad &l : links) loads[{l.chip_from, l.tile_from, l.chip_to, l.tile_to}].messages = double(l.messages) / steps;
+    for (const LinkLoad &l : links) loads[{l.chip_from, l.tile_from, l.chip_to, l.tile_to}].messages += double(l.messages) / steps;
   }
   for (const auto &[key, load] : loads) {
     if (load.messages <= 0) continue;
