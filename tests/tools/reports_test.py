@@ -115,6 +115,7 @@ class Reports(unittest.TestCase):
         chip.write_text(text.replace("name: tiny", "name: small").replace("chips: {value: 64,", "chips: {value: 1,").replace("cores_per_chip: {value: 8,", "cores_per_chip: {value: 1,"))
         told = self.run_tool("lasnn-compile", self.model, f"--target={chip}", "-o", self.folder / "none.lmap", f"--report={self.folder}/none")
         self.assertEqual(told.returncode, 1, told.stdout)
+        self.assertIn("does not fit target", told.stderr)
         self.assertFalse((self.folder / "none.lmap").exists())
         data = self.report("none")
         self.assertFalse(data["header"]["fits"])
@@ -126,7 +127,8 @@ class Reports(unittest.TestCase):
         file.write_text(f"targets: [loihi1, tiny]\nweights: [int8, int4]\nobjectives: [cores, energy]\ndata: npy:{self.folder}\nlimit: 8\n")
         told = self.run_tool("lasnn-compile", self.model, f"--sweep={file}", "--effort=0", f"--report={self.folder}/sweep")
         self.assertEqual(told.returncode, 0, told.stderr)
-        rows = list(csv.DictReader((self.folder / "sweep/sweep.csv").open(newline="")))
+        with (self.folder / "sweep/sweep.csv").open(newline="") as table:
+            rows = list(csv.DictReader(table))
         self.assertEqual(len(rows), 8)
         self.assertEqual({row["target"] for row in rows}, {"loihi1", "tiny"})
         self.assertTrue(any(row["best"] == "1" for row in rows))
