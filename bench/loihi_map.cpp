@@ -227,7 +227,7 @@ int main(int argc, char **argv) {
     Builder b(1, 28, 28, plan::Reset::Zero);
     return mapped(b.relay().conv("conv1", 16, 3, 2, 0).conv("conv2", 32, 3, 2, 0).conv("conv3", 8, 3, 2, 0).linear("dense", 10).net, chip);
   });
-  run("vgg9_energy", [&] { // the shapes of the project's CIFAR-10 student
+  run("vgg_energy", [&] { // the shapes of the project's CIFAR-10 student
     Builder b(3, 32, 32, plan::Reset::Zero);
     return mapped(b.conv("conv1", 32, 3, 1, 1).conv("conv2", 32, 3, 2, 1).conv("conv3", 64, 3, 1, 1).conv("conv4", 64, 3, 2, 1).conv("conv5", 128, 3, 1, 1)
                       .sumPool(8).linear("dense", 10).net, chip, "energy");

@@ -106,9 +106,11 @@ private:
       if (neurons.empty()) {
         if (g.c0() >= g.c1() || g.c1() > layer.channels() || g.y0() >= g.y1() || g.y1() > layer.height() || g.x0() >= g.x1() || g.x1() > layer.width())
           return fail(where, "a group's box lies outside layer '" + layer.name() + "'");
-        for (uint32_t c = g.c0(); c < g.c1(); ++c)
-          for (uint32_t y = g.y0(); y < g.y1(); ++y)
-            for (uint32_t x = g.x0(); x < g.x1(); ++x) neurons.push_back((c * layer.height() + y) * layer.width() + x);
+        const uint32_t channels = g.c1() - g.c0(), area = (g.y1() - g.y0()) * (g.x1() - g.x0()), width = g.x1() - g.x0();
+        for (uint32_t n = 0; n < channels * area; ++n) {
+          const uint32_t c = g.c0() + (g.channels_last() ? n % channels : n / area), at = g.channels_last() ? n / channels : n % area;
+          neurons.push_back((c * layer.height() + g.y0() + at / width) * layer.width() + g.x0() + at % width);
+        }
       }
       unlisted_.clear();
       NeuronGroup group;

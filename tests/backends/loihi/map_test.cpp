@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <random>
 
 namespace lasnn::test {
 namespace {
@@ -80,6 +81,68 @@ TEST(LoihiMap, RandomNetworksComputeTheSameOnTheChip) {
               static_cast<unsigned long long>(refused));
   EXPECT_GT(mapped, count * 3 / 4);
   EXPECT_GT(several, mapped / 2);
+}
+
+/// A chain of convolutions and a read-out large enough that cores are full: lists of several entries, cxBase beyond its limit, packed cores.
+plan::Network chain(uint64_t seed, uint32_t decay, plan::Reset reset, bool direct) {
+  std::mt19937_64 random(seed);
+  plan::Network net;
+  net.name = "chain";
+  net.timesteps = 4;
+  net.encoding = direct ? plan::Encoding::Direct : plan::Encoding::Events;
+  net.buffers.push_back({"input", 2, 28, 28, 1});
+  if (direct)
+    for (int i = 0; i < 512; ++i) net.encode_table.push_back(int8_t(int(random() % 21) - 10));
+  const auto add = [&](uint32_t channels, uint32_t kernel, uint32_t stride, uint32_t pad, bool readout) {
+    const plan::Buffer in = net.buffers.back();
+    plan::Layer layer;
+    layer.name = "layer" + std::to_string(net.layers.size());
+    plan::Synapse s;
+    s.name = layer.name;
+    s.input = uint32_t(net.buffers.size()) - 1;
+    s.kernel_h = readout ? in.height : kernel, s.kernel_w = readout ? in.width : kernel;
+    s.stride_h = s.stride_w = stride;
+    s.pad_top = s.pad_left = int32_t(pad);
+    layer.out_channels = channels;
+    layer.out_height = (in.height + 2 * pad - s.kernel_h) / stride + 1;
+    layer.out_width = (in.width + 2 * pad - s.kernel_w) / stride + 1;
+    s.weight.resize(size_t(channels) * in.channels * s.kernel_h * s.kernel_w);
+    for (int8_t &w : s.weight) w = int8_t(int(random() % 255) - 120);
+    layer.synapses.push_back(std::move(s));
+    for (uint32_t k = 0; k < channels; ++k) layer.bias.push_back(int32_t(random() % 101) - 50);
+    if (readout) {
+      layer.kind = plan::LayerKind::Readout;
+      net.output_count = channels;
+    } else {
+      layer.neuron.decay = decay;
+      layer.neuron.reset = reset;
+      layer.neuron.state_bits = 24;
+      for (uint32_t k = 0; k < channels; ++k) layer.neuron.v_threshold.push_back(64 << (random() % 3));
+      if (reset == plan::Reset::Subtract) layer.neuron.rho = layer.neuron.v_threshold;
+      layer.output = uint32_t(net.buffers.size());
+      net.buffers.push_back({layer.name, channels, layer.out_height, layer.out_width, 1});
+    }
+    net.layers.push_back(std::move(layer));
+  };
+  add(16, 3, 2, 1, false);
+  add(32, 3, 2, 1, false);
+  add(64, 4, 2, 1, false);
+  add(10, 0, 1, 0, true);
+  return net;
+}
+
+TEST(LoihiMap, FullCoresComputeTheSameOnTheChip) {
+  const Chip chip = *loadChip("loihi1").chip;
+  for (uint64_t seed = 1; seed <= 6 && !HasFatalFailure(); ++seed) {
+    const plan::Network plan = chain(seed, seed % 3 == 0 ? 0 : 2048, seed % 2 ? plan::Reset::Zero : plan::Reset::Subtract, seed > 3);
+    MapOptions options;
+    options.effort = uint32_t(seed < 4 ? seed - 1 : 2);
+    const MapResult result = mapNetwork(plan, chip, options, {});
+    ASSERT_TRUE(result.mapping && result.errors.empty()) << joined(result.errors);
+    const check::Result checked = check::check(*result.mapping, chip);
+    EXPECT_TRUE(checked.ok()) << checked.text();
+    expectEqual(plan, *result.mapping, "chain " + std::to_string(seed));
+  }
 }
 
 } // namespace
