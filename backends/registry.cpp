@@ -19,4 +19,12 @@ const Backend *findBackend(llvm::StringRef name) {
   return nullptr;
 }
 
+Target findTarget(llvm::StringRef text) {
+  const auto [name, variant] = text.split(':');
+  if (const Backend *backend = findBackend(name)) return {backend, variant.str()};
+  for (const std::unique_ptr<Backend> &backend : backends())
+    if (backend->takes(text)) return {backend.get(), text.str()};
+  return {};
+}
+
 } // namespace lasnn

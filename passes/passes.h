@@ -19,6 +19,7 @@ struct CalibrationData {
 struct CompileOptions {
   int weightBits = 0;   ///< 2..8, symmetric: -(2^(b-1)-1) .. 2^(b-1)-1; 0: those the model was trained with, or 8
   int stateBits = 0;    ///< 16, 24, or 0: chosen from calibration or proof
+  int thresholdStep = 0; ///< of the target (Backend::thresholdStep): thresholds become this times a power of 2; 0: any integer
   std::shared_ptr<const CalibrationData> calibration; ///< null: none given
 };
 

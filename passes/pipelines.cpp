@@ -27,6 +27,7 @@ void lasnn::buildIntegerPipeline(OpPassManager &manager, const CompileOptions &o
   QuantizeOptions quantize;
   quantize.weightBits = options.weightBits;
   quantize.stateBits = options.stateBits;
+  quantize.thresholdStep = options.thresholdStep;
   network.addPass(createQuantize(quantize));
   network.addPass(createVerifyContract());
 }

@@ -4,6 +4,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "passes/Support.h"
 #include "passes/passes.h"
+#include "tools/common/chip_sweep.h"
 #include "tools/common/cli.h"
 #include "tools/common/device.h"
 #include "tools/common/model.h"
@@ -22,7 +23,7 @@ using namespace lasnn::tools;
 namespace {
 
 struct Options {
-  std::string model, output, target = "x86", weights, calib, report, emit;
+  std::string model, output, target = "x86", weights, calib, report, emit, sweep;
   size_t calibLimit = 512;
   bool skipCorrupt = false, checksums = false;
   int stateBits = 0;
@@ -37,7 +38,7 @@ struct Options {
 std::string targetNames() {
   std::string names;
   for (const auto &backend : backends()) {
-    names += (names.empty() ? "" : ", ") + backend->name().str();
+    names += (names.empty() ? "" : ", ") + backend->targets();
     if (!backend->variants().empty()) names += fmt::format("[:VARIANT] ({})", backend->variants().str());
   }
   return names;
@@ -63,9 +64,16 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
   app.add_flag("--check", o.check, "say whether the target can run the model; write nothing");
   app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
-  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan")
-      ->check(CLI::IsMember({"snn", "snn-int", "plan"}));
-  app.add_option("--report", o.report, "folder for compile.json and plan.txt");
+  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and\n"
+                                 "OUT.net.yaml for the simulator SANA-FE, with the first image of --calib as input")
+      ->check(CLI::IsMember({"snn", "snn-int", "plan", "sanafe"}));
+  app.add_option("--report", o.report, "folder for compile.json, plan.txt and what the target reports");
+  app.add_option("--objective", o.targetOptions.objective, "Loihi: what the mapper saves: cores, energy, latency, or their weights W,W,W");
+  app.add_option("--seed", o.targetOptions.seed, "Loihi: of the mapper's search; the same seed, the same mapping");
+  app.add_option("--effort", o.targetOptions.effort, "Loihi: 0 (first cut that fits) to 4 (long search)")->check(CLI::Range(0u, 4u));
+  app.add_option("--time-limit", o.targetOptions.time_limit_s, "Loihi: seconds after which the search keeps its best; 0: none")->check(CLI::Range(0.0, 1e6));
+  app.add_option("--threads", o.targetOptions.threads, "Loihi: threads of the mapper; 0: all")->check(CLI::Range(0u, 256u));
+  app.add_option("--sweep", o.sweep, "Loihi: YAML or JSON file of targets, weights and objectives; maps each, prints one table, --report=DIR keeps it (docs/loihi-reports.md)");
   app.add_flag("--json", o.json, "print what was made as one JSON object on stdout");
   app.add_flag("--mlir-timing", o.timing, "print the time of every pass on stderr");
   app.add_flag("--mlir-print-ir-after-all", o.printAfterAll, "print the IR after every pass on stderr");
@@ -114,11 +122,13 @@ std::string print(mlir::ModuleOp module) {
   return text + "\n";
 }
 
-llvm::Error writeReport(const Options &o, const nlohmann::ordered_json &json, const std::string &plan) {
+llvm::Error writeReport(const Options &o, const nlohmann::ordered_json &json, const Artefact &artefact) {
   if (std::error_code code = llvm::sys::fs::create_directories(o.report))
     return llvm::createStringError(fmt::format("cannot make the folder '{}': {}", o.report, code.message()));
   if (llvm::Error error = writeFile(o.report + "/compile.json", json.dump(2) + "\n")) return error;
-  return writeFile(o.report + "/plan.txt", plan);
+  for (const auto &[name, text] : artefact.reports)
+    if (llvm::Error error = writeFile(o.report + "/" + name, text)) return error;
+  return writeFile(o.report + "/plan.txt", artefact.plan);
 }
 
 bool runPasses(mlir::MLIRContext &context, mlir::ModuleOp module, const Options &o, llvm::function_ref<void(mlir::OpPassManager &)> build) {
@@ -128,6 +138,83 @@ bool runPasses(mlir::MLIRContext &context, mlir::ModuleOp module, const Options 
   if (o.printAfterAll)
     manager.enableIRPrinting([](mlir::Pass *, mlir::Operation *) { return false; }, [](mlir::Pass *, mlir::Operation *) { return true; });
   return mlir::succeeded(manager.run(module));
+}
+
+/// The integer network, proved and taken by the target. What --emit asked for is in `shown` instead.
+llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Backend &backend, llvm::StringRef variant, std::shared_ptr<CalibrationData> &calibration, std::string &shown) {
+  auto model = loadModel(context, o.model, o.import);
+  if (!model) return model.takeError();
+  if (model->kind == Model::Kind::Lasnn) return llvm::createStringError(fmt::format("'{}' is an artefact already, expected a source model", o.model));
+  const int weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
+  if (o.weights.empty()) o.weights = ownWeights(model->network);
+  if (!model->network.isInteger()) {
+    if (!runPasses(context, *model->module, o, buildFloatPipeline)) return llvm::createStringError("the network was refused; nothing was written");
+    if (o.emit == "snn") shown = print(*model->module);
+    CompileOptions compile;
+    compile.weightBits = weightBits;
+    compile.stateBits = o.stateBits;
+    compile.thresholdStep = backend.thresholdStep();
+    if (!o.calib.empty() && shown.empty()) {
+      auto loaded = loadCalibration(o, model->network);
+      if (!loaded) return loaded.takeError();
+      calibration = *loaded;
+      compile.calibration = calibration;
+    }
+    auto build = [&](mlir::OpPassManager &manager) { buildIntegerPipeline(manager, compile); };
+    if (shown.empty() && !runPasses(context, *model->module, o, build)) return llvm::createStringError("the network was refused; nothing was written");
+  }
+  if (o.emit == "snn-int") shown = print(*model->module);
+  if (shown.empty() && mlir::failed(backend.check(model->network, variant)))
+    return llvm::createStringError(fmt::format("target {} cannot run this network; nothing was written", o.target));
+  return model;
+}
+
+/// The artefact of a prepared network.
+llvm::Expected<Artefact> compileTo(Model &model, Options &o, const Backend &backend, const std::shared_ptr<CalibrationData> &calibration) {
+  Provenance provenance;
+  provenance.tool = versionText("lasnn-compile");
+  provenance.options = fmt::format("--target={} --weights={} --state-bits={}", o.target.substr(o.target.find_last_of('/') + 1), o.weights, o.stateBits);
+  if (backend.extension() == ".lmap")
+    provenance.options += fmt::format(" --objective={} --seed={} --effort={} --time-limit={}", o.targetOptions.objective, o.targetOptions.seed, o.targetOptions.effort,
+                                      o.targetOptions.time_limit_s);
+  o.targetOptions.reports = !o.report.empty();
+  o.targetOptions.exports = o.emit == "sanafe";
+  if (calibration && !calibration->samples.empty()) o.targetOptions.sample = calibration->samples[0];
+  o.targetOptions.json = llvm::StringRef(o.output).ends_with(".json");
+  for (const std::string &kernel : o.kernels) provenance.options += " --kernel=" + kernel;
+  if (o.targetOptions.batch) provenance.options += fmt::format(" --batch={}", o.targetOptions.batch);
+  provenance.sourceName = o.model.substr(o.model.find_last_of('/') + 1);
+  provenance.sourceSha256 = model.sha256;
+  if (!o.calib.empty()) provenance.calibration = fmt::format("{} (first {})", o.calib.substr(0, o.calib.find(':')), o.calibLimit);
+  if (calibration && backend.wantsRates())
+    if (llvm::Error error = measureRates(model.network, *calibration, o.targetOptions.rates)) return error;
+  auto compiled = backend.compile(model.network, provenance, o.targetOptions);
+  if (mlir::failed(compiled)) return llvm::createStringError("nothing was written");
+  return std::move(*compiled);
+}
+
+/// --sweep: every point is compiled from the source anew, since widths and targets change the integers.
+int sweep(const std::string &tool, const Options &o) {
+  auto plan = readSweep(o.sweep);
+  if (!plan) return fail(tool, plan.takeError());
+  auto compile = [&](const std::string &target, const std::string &weights, const std::string &objective) -> llvm::Expected<Artefact> {
+    Options own = o;
+    own.target = target, own.targetOptions.objective = objective, own.report.clear(), own.output.clear();
+    if (!weights.empty()) own.weights = weights == "ternary" ? "int2" : weights;
+    const auto [backend, variant] = findTarget(target);
+    if (!backend || backend->extension() != ".lmap") return llvm::createStringError(fmt::format("'{}' is no chip that networks are mapped onto", target));
+    if (std::string bad = backend->checkVariant(variant); !bad.empty()) return llvm::createStringError(bad);
+    own.targetOptions.variant = variant;
+    auto context = makeContext();
+    DiagnosticPrinter printer(*context, o.model);
+    std::shared_ptr<CalibrationData> calibration;
+    std::string shown;
+    auto model = prepare(*context, own, *backend, variant, calibration, shown);
+    if (!model) return model.takeError();
+    return compileTo(*model, own, *backend, calibration);
+  };
+  if (llvm::Error error = runSweep(*plan, o.model, o.report, o.json, compile)) return fail(tool, std::move(error));
+  return kOk;
 }
 
 } // namespace
@@ -140,8 +227,14 @@ int main(int argc, char **argv) {
   declare(app, o);
   LASNN_PARSE(app, argc, argv)
 
-  const auto [target, variant] = llvm::StringRef(o.target).split(':');
-  const Backend *backend = findBackend(target);
+  if (!o.readout.empty()) o.import.readout = snn::symbolizeReadoutMode(o.readout);
+  if (!o.encoding.empty()) o.import.encoding = snn::symbolizeEncoding(o.encoding);
+  if (!o.mean.empty()) o.import.mean = o.mean;
+  if (!o.std.empty()) o.import.std = o.std;
+  if (o.weights == "ternary") o.weights = "int2";
+  if (!o.sweep.empty()) return sweep(tool, o);
+
+  const auto [backend, variant] = findTarget(o.target);
   auto usage = [&](const std::string &text) { return fail(tool, text), kUsage; };
   if (!backend) return usage(fmt::format("--target={} is unknown, expected one of: {}", o.target, targetNames()));
   if (std::string wrong = backend->checkVariant(variant); !wrong.empty()) return usage(fmt::format("--target={}: {}", o.target, wrong));
@@ -151,60 +244,31 @@ int main(int argc, char **argv) {
     if (colon == 0 || colon == std::string::npos || colon + 1 == kernel.size()) return usage(fmt::format("--kernel={}: expected LAYER:NAME", kernel));
     o.targetOptions.kernels[kernel.substr(0, colon)] = kernel.substr(colon + 1);
   }
-  o.targetOptions.variant = variant.str();
+  o.targetOptions.variant = variant;
+  if (o.emit == "sanafe" && (o.output.empty() || o.output == "-")) return usage("--emit=sanafe writes two files: add -o OUT");
   if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
-  if (!o.mean.empty()) o.import.mean = o.mean;
-  if (!o.std.empty()) o.import.std = o.std;
-  if (o.weights == "ternary") o.weights = "int2";
-  if (!o.readout.empty()) o.import.readout = snn::symbolizeReadoutMode(o.readout);
-  if (!o.encoding.empty()) o.import.encoding = snn::symbolizeEncoding(o.encoding);
 
   auto context = makeContext();
   DiagnosticPrinter printer(*context, o.model);
-  auto model = loadModel(*context, o.model, o.import);
-  if (!model) return fail(tool, model.takeError());
-  if (model->kind == Model::Kind::Lasnn) return fail(tool, fmt::format("'{}' is an artefact already, expected a source model", o.model));
-
   std::string shown;
   std::shared_ptr<CalibrationData> calibration;
-  const int weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
-  if (o.weights.empty()) o.weights = ownWeights(model->network);
-  if (!model->network.isInteger()) {
-    if (!runPasses(*context, *model->module, o, buildFloatPipeline)) return fail(tool, "the network was refused; nothing was written");
-    if (o.emit == "snn") shown = print(*model->module);
-    CompileOptions compile;
-    compile.weightBits = weightBits;
-    compile.stateBits = o.stateBits;
-    if (!o.calib.empty() && shown.empty()) {
-      auto loaded = loadCalibration(o, model->network);
-      if (!loaded) return fail(tool, loaded.takeError());
-      calibration = *loaded;
-      compile.calibration = calibration;
-    }
-    auto build = [&](mlir::OpPassManager &manager) { buildIntegerPipeline(manager, compile); };
-    if (shown.empty() && !runPasses(*context, *model->module, o, build)) return fail(tool, "the network was refused; nothing was written");
-  }
-  if (o.emit == "snn-int") shown = print(*model->module);
-  if (shown.empty() && mlir::failed(backend->check(model->network)))
-    return fail(tool, fmt::format("target {} cannot run this network; nothing was written", o.target));
+  auto model = prepare(*context, o, *backend, variant, calibration, shown);
+  if (!model) return fail(tool, model.takeError());
 
   Artefact artefact;
   if (shown.empty() && !o.check) {
-    Provenance provenance;
-    provenance.tool = versionText(tool);
-    provenance.options = fmt::format("--target={} --weights={} --state-bits={}", o.target, o.weights, o.stateBits);
-    for (const std::string &kernel : o.kernels) provenance.options += " --kernel=" + kernel;
-    if (o.targetOptions.batch) provenance.options += fmt::format(" --batch={}", o.targetOptions.batch);
-    provenance.sourceName = o.model.substr(o.model.find_last_of('/') + 1);
-    provenance.sourceSha256 = model->sha256;
-    if (!o.calib.empty()) provenance.calibration = fmt::format("{} (first {})", o.calib.substr(0, o.calib.find(':')), o.calibLimit);
-    if (calibration && backend->wantsRates())
-      if (llvm::Error error = measureRates(model->network, *calibration, o.targetOptions.rates)) return fail(tool, std::move(error));
-    auto compiled = backend->compile(model->network, provenance, o.targetOptions);
-    if (mlir::failed(compiled)) return fail(tool, "nothing was written");
+    auto compiled = compileTo(*model, o, *backend, calibration);
+    if (!compiled) return fail(tool, compiled.takeError());
     artefact = std::move(*compiled);
     for (const std::string &warning : artefact.warnings) fmt::print(stderr, "{}: warning: {}\n", tool, warning);
+    for (const std::string &error : artefact.errors) fmt::print(stderr, "{}: {}\n", tool, error);
     if (o.emit == "plan") shown = artefact.plan;
+    if (o.emit == "sanafe" && artefact.errors.empty()) {
+      if (artefact.exports.empty()) return fail(tool, fmt::format("--emit=sanafe: target {} cannot be written for SANA-FE", o.target));
+      for (const auto &[ending, text] : artefact.exports)
+        if (llvm::Error error = writeFile(o.output + ending, text)) return fail(tool, std::move(error));
+      return kOk;
+    }
   }
   if (!shown.empty()) {
     if (llvm::Error error = writeFile(o.output.empty() ? "-" : o.output, shown)) return fail(tool, std::move(error));
@@ -213,6 +277,13 @@ int main(int argc, char **argv) {
 
   nlohmann::ordered_json json{{"model", o.model}, {"target", o.target}, {"weights", o.weights}, {"source_sha256", model->sha256}};
   if (!o.check) {
+    if (!artefact.errors.empty()) { // how far it is from fitting can be read, but nothing can be loaded
+      nlohmann::ordered_json why{{"model", o.model}, {"target", o.target}, {"errors", artefact.errors}};
+      if (!artefact.details.empty()) why.update(nlohmann::ordered_json::parse(artefact.details));
+      if (!o.report.empty())
+        if (llvm::Error error = writeReport(o, why, artefact)) return fail(tool, std::move(error));
+      return fail(tool, fmt::format("the network does not fit target {}; nothing was written", o.target));
+    }
     std::string_view bytes(reinterpret_cast<const char *>(artefact.bytes.data()), artefact.bytes.size());
     if (llvm::Error error = writeFile(o.output, bytes)) return fail(tool, std::move(error));
     json["output"] = o.output;
@@ -220,7 +291,7 @@ int main(int argc, char **argv) {
     if (!artefact.details.empty()) json.update(nlohmann::ordered_json::parse(artefact.details));
     if (!artefact.warnings.empty()) json["warnings"] = artefact.warnings;
     if (!o.report.empty())
-      if (llvm::Error error = writeReport(o, json, artefact.plan)) return fail(tool, std::move(error));
+      if (llvm::Error error = writeReport(o, json, artefact)) return fail(tool, std::move(error));
   } else {
     json["runs"] = true;
   }

@@ -1,5 +1,10 @@
-// lasnn-info: what an artefact or a model holds, without running it.
+// lasnn-info: what an artefact or a model holds, without running it; two mappings beside each other.
+#include "backends/loihi/report/diff.h"
+#include "backends/loihi/report/json.h"
+#include "backends/loihi/report/text.h"
 #include "tools/common/cli.h"
+#include "tools/common/loihi_device.h"
+#include "tools/common/mapping_report.h"
 #include "tools/common/model.h"
 
 #include <fmt/format.h>
@@ -56,23 +61,59 @@ nlohmann::ordered_json describe(Model &model) {
   return json;
 }
 
+llvm::Expected<loihi::report::Data> reportOn(const std::string &path) {
+  auto bytes = readFile(path);
+  if (!bytes) return bytes.takeError();
+  auto read = readMapping(*bytes, path);
+  if (!read) return read.takeError();
+  return loihi::report::collect(read->mapping, read->chip, read->checked);
+}
+
+/// The whole report of a mapping; a broken limit is a failure.
+int tellMapping(const std::string &tool, const std::string &path, const std::string &folder, bool json) {
+  auto data = reportOn(path);
+  if (!data) return fail(tool, data.takeError());
+  if (!folder.empty())
+    if (llvm::Error error = writeReports(*data, folder)) return fail(tool, std::move(error));
+  fmt::print("{}", json ? toJson(*data).dump(2) + "\n" : toText(*data));
+  return data->header.fits ? kOk : kFailed;
+}
+
+int tellDifference(const std::string &tool, const std::string &a, const std::string &b, bool json) {
+  auto first = reportOn(a), second = reportOn(b);
+  if (!first || !second) return fail(tool, llvm::joinErrors(first.takeError(), second.takeError()));
+  const loihi::report::Difference difference = loihi::report::difference(*first, *second);
+  fmt::print("{}", json ? toJson(difference).dump(2) + "\n" : toText(difference, a, b));
+  return kOk;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
   const std::string tool = "lasnn-info";
   CLI::App app{"Say what a model or an artefact holds."};
-  std::string path;
+  std::string path, folder;
+  std::vector<std::string> diff;
   bool json = false;
   onnx_import::ImportOptions import;
   setUp(app, tool);
-  app.add_option("model", path, ".lasnn, .onnx or .mlir; - is stdin")->required();
+  app.add_option("model", path, ".lasnn, .lmap, .onnx or .mlir; - is stdin");
+  app.add_option("--diff", diff, "two .lmap files: what differs between the mappings")->expected(2)->type_name("A B");
+  app.add_option("--report", folder, "of an .lmap: folder for report.html, .txt, .json, cores.csv, links.csv");
   app.add_option("--timesteps", import.timesteps, "T, for a source model that does not say");
   app.add_flag("--json", json, "print one JSON object on stdout");
   LASNN_PARSE(app, argc, argv)
 
+  if (path.empty() == diff.empty()) return fail(tool, "expected either a model or --diff A B"), kUsage;
+  if (!diff.empty()) return tellDifference(tool, diff[0], diff[1], json);
+  auto bytes = readFile(path);
+  if (!bytes) return fail(tool, bytes.takeError());
+  if (isMapping(*bytes)) return tellMapping(tool, path, folder, json);
+  if (!folder.empty()) return fail(tool, fmt::format("--report: '{}' is no .lmap", path));
+
   auto context = makeContext();
   DiagnosticPrinter printer(*context, path);
-  auto model = loadModel(*context, path, import);
+  auto model = loadModel(*context, path, std::move(*bytes), import);
   if (!model) return fail(tool, model.takeError());
   nlohmann::ordered_json info = describe(*model);
   if (json) {

@@ -36,7 +36,7 @@ public:
     return error;
   }
 
-  llvm::LogicalResult check(snn::NetworkOp network) const override {
+  llvm::LogicalResult check(snn::NetworkOp network, llvm::StringRef) const override {
     FailureOr<plan::Network> plan = plan::planNetwork(network, name());
     if (failed(plan)) return failure();
     std::string error;

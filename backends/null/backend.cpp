@@ -11,7 +11,7 @@ public:
   llvm::StringRef description() const override { return "refuses every network; the skeleton for a new backend"; }
   llvm::StringRef extension() const override { return ".null"; }
 
-  llvm::LogicalResult check(snn::NetworkOp network) const override {
+  llvm::LogicalResult check(snn::NetworkOp network, llvm::StringRef) const override {
     for (mlir::Operation &op : network.getBody().front())
       op.emitError() << "backend null executes no operation; compile with --target=x86, or implement '" << op.getName() << "' here";
     return mlir::failure();

@@ -14,7 +14,7 @@ public:
   llvm::StringRef description() const override { return "event-driven SIMD runtime for x86 (scalar, AVX2, AVX-512)"; }
   llvm::StringRef extension() const override { return ".lasnn"; }
 
-  llvm::LogicalResult check(snn::NetworkOp network) const override { return success(succeeded(plan::planNetwork(network, name()))); }
+  llvm::LogicalResult check(snn::NetworkOp network, llvm::StringRef) const override { return success(succeeded(plan::planNetwork(network, name()))); }
 
   llvm::FailureOr<Artefact> compile(snn::NetworkOp network, const Provenance &provenance, const TargetOptions &options) const override {
     if (!options.kernels.empty()) return network.emitError() << "backend x86: kernels are chosen when the file is loaded, not when it is compiled; leave out --kernel";

@@ -3,6 +3,8 @@
 
 #include "llvm/Support/FormatVariadic.h"
 
+#include <set>
+
 using namespace mlir;
 using namespace lasnn::snn;
 
@@ -23,8 +25,8 @@ RankedTensorType withElement(Value value, Type element) { return RankedTensorTyp
 class LayerQuantizer {
 public:
   /// `weightBits` 0: those of `snn.quantized`, or 8.
-  LayerQuantizer(LayerOp layer, double inputScale, int weightBits, int stateBits, int64_t timesteps)
-      : layer(layer), builder(layer.getContext()), inputScale(inputScale), bits(stateBits ? stateBits : 24), timesteps(timesteps) {
+  LayerQuantizer(LayerOp layer, double inputScale, int weightBits, int stateBits, int thresholdStep, int64_t timesteps)
+      : layer(layer), builder(layer.getContext()), inputScale(inputScale), bits(stateBits ? stateBits : 24), thresholdStep(thresholdStep), timesteps(timesteps) {
     Block &body = layer.getBody().front();
     end = cast<YieldOp>(body.back()).getValue().getDefiningOp();
     neuron = getNeuron(end);
@@ -33,6 +35,12 @@ public:
     if (recorded && weightBits && weightBits != recorded->weightBits) {
       emitWarning(layer.getLoc()) << "'" << layer.getName() << "' was trained with weights of " << recorded->weightBits << " bits, and " << weightBits
                                   << " are asked for: its units are chosen anew, so that predictions may differ from the trainer's";
+      recorded.reset();
+    }
+    if (recorded && thresholdStep && neuron && !thresholdsFit()) {
+      emitWarning(layer.getLoc()) << "'" << layer.getName() << "' was trained with units whose thresholds are no few multiples of " << thresholdStep
+                                  << ", as this target needs: its units are chosen anew, so that predictions may differ from the trainer's";
+      weightBits = weightBits ? weightBits : recorded->weightBits;
       recorded.reset();
     }
     most = form::mostOf(weightBits ? weightBits : recorded ? recorded->weightBits : 8);
@@ -106,12 +114,50 @@ private:
     if (recorded) return takeRecorded(needs, limit, shared);
     form::Units chosen = form::chooseUnits(asked, needs, limit, shared);
     unit.assign(chosen.unit.begin(), chosen.unit.end());
+    if (thresholdStep && neuron && !forgets()) stepUnits(shared, asked);
     if (chosen.grown)
       emitRemark(layer.getLoc()) << "'" << layer.getName() << "': " << chosen.grown << " of " << size
                          << " channels take a larger unit than their weights ask for, since their constants would leave " << bits
                          << " bits; channel " << chosen.example << ": "
                          << llvm::formatv("{0:E3} in place of {1:E3}", unit[chosen.example], chosen.before).str();
     return success();
+  }
+
+  /// The neuron keeps nothing of its voltage: a target can move its threshold into the bias.
+  bool forgets() const { return neuron.beta && neuron.beta.getValueAsDouble() == 0; }
+
+  /// With the recorded units: multiples of the step, no more distinct ones than stepUnits would make.
+  bool thresholdsFit() const {
+    if (forgets()) return true;
+    auto threshold = perChannel(neuron.vThreshold);
+    std::set<int32_t> distinct;
+    for (int64_t c = 0; c < size; ++c) {
+      ArrayRef<float> given = recorded->unit;
+      if (int64_t(given.size()) != size && given.size() != 1) return true; // takeRecorded refuses it
+      int32_t theta = form::threshold(threshold[c], given[given.size() == 1 ? 0 : c], neuron.compare == Compare::Ge);
+      if (theta < 0 || theta % thresholdStep != 0) return false;
+      distinct.insert(theta);
+    }
+    return distinct.size() <= 7;
+  }
+
+  /// Units whose thresholds are the step times a power of 2: the channel's unit disappears into its weights.
+  void stepUnits(bool shared, ArrayRef<double> asked) {
+    auto threshold = perChannel(neuron.vThreshold);
+    std::vector<int> powers(size, 0);
+    int64_t clipped = 0;
+    for (int64_t c = 0; c < size; ++c)
+      if (threshold[c] > 0) powers[c] = std::clamp(int(std::floor(std::log2(threshold[c] / (thresholdStep * unit[c])))), 0, 6);
+    if (shared) powers.assign(size, *std::min_element(powers.begin(), powers.end()));
+    for (int64_t c = 0; c < size; ++c) {
+      if (threshold[c] <= 0) continue;
+      int64_t theta = int64_t(thresholdStep) << powers[c];
+      unit[c] = threshold[c] / double(theta + (neuron.compare == Compare::Ge));
+      clipped += unit[c] < asked[shared ? 0 : c] * (1 - 1e-6);
+    }
+    if (clipped)
+      emitWarning(layer.getLoc()) << "'" << layer.getName() << "': " << clipped << " of " << size << " channels have weights above " << most << "/" << thresholdStep
+                                  << " of their threshold, which are clipped; train with larger thresholds or smaller weights";
   }
 
   /// The trainer's units, which have to fit this layer.
@@ -149,6 +195,9 @@ private:
     if (op.getBias()) {
       SmallVector<int32_t> bias;
       for (auto [c, b] : llvm::enumerate(floatValues(*op.getBias()))) bias.push_back(form::constant(b, unit[k == size ? c : 0]));
+      if (thresholdStep && tensorType(op.getInput()).getElementType().isUnsignedInteger(8)) // not beside an image, whose sums fill the registers anyway
+        for (int32_t &b : bias)
+          for (int64_t grain = 1; std::abs(int64_t(b)) > 4095 * grain; grain *= 2) b = int32_t(form::rne(double(b) / double(2 * grain)) * double(2 * grain));
       op.setBiasAttr(lasnn::i32Attr(op.getContext(), {k}, bias));
     }
     op.getResult().setType(withElement(op.getResult(), builder.getI32Type()));
@@ -193,6 +242,7 @@ private:
   double inputScale;
   int most;
   int bits;
+  int thresholdStep; ///< 0: thresholds are any integers
   int64_t timesteps;
   Operation *end;
   NeuronView neuron;
@@ -258,6 +308,7 @@ struct Quantize : lasnn::impl::QuantizeBase<Quantize> {
     if (weightBits != 0 && (weightBits < 2 || weightBits > 8))
       refuse(network) << "weight-bits is " << int(weightBits) << ", expected 2 to 8, or 0 for the model's own";
     if (stateBits != 0 && stateBits != 16 && stateBits != 24) refuse(network) << "state-bits is " << int(stateBits) << ", expected 16, 24, or 0 for a choice";
+    if (thresholdStep < 0 || thresholdStep > 4096) refuse(network) << "threshold-step is " << int(thresholdStep) << ", expected 0 to 4096";
     if (network.isInteger()) {
       refuse(network) << "the network is in integer form already, expected float";
       return false;
@@ -288,7 +339,7 @@ struct Quantize : lasnn::impl::QuantizeBase<Quantize> {
         if (encode.getEncoding() == Encoding::Direct) inputScale = quantizeEncode(encode);
         else encode.getResult().setType(cast<RankedTensorType>(encode.getInput().getType()));
       } else if (auto layer = dyn_cast<LayerOp>(op)) {
-        LayerQuantizer quantizer(layer, inputScale, weightBits, stateBits, timesteps);
+        LayerQuantizer quantizer(layer, inputScale, weightBits, stateBits, thresholdStep, timesteps);
         if (failed(quantizer.run())) return signalPassFailure();
         units[op] = SmallVector<double>(quantizer.units());
         if (quantizer.isRecorded()) asTrained.insert(op);
@@ -300,7 +351,7 @@ struct Quantize : lasnn::impl::QuantizeBase<Quantize> {
     for (auto layer : network.getOps<LayerOp>()) {
       Operation *end = cast<YieldOp>(layer.getBody().front().back()).getValue().getDefiningOp();
       if (!getNeuron(end)) continue;
-      if (stateBits == 0 && holds16(layer, bounds.ofLayer(layer), units[layer], asTrained.contains(layer), timesteps))
+      if (stateBits == 0 && thresholdStep == 0 && holds16(layer, bounds.ofLayer(layer), units[layer], asTrained.contains(layer), timesteps))
         end->setAttr("state_bits", Builder(&getContext()).getI64IntegerAttr(16));
       end->removeAttr("snn.calibrated");
     }

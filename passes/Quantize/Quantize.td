@@ -20,6 +20,10 @@ def Quantize : Pass<"snn-quantize", "::lasnn::snn::NetworkOp"> {
     A neuron or read-out that was trained in integers says so: `snn.quantized = {weight_bits = 4 : i64, unit = array<f32: …>}`. Its u is
     taken as it is (a warning and a choice of its own where `weight-bits` asks for another width), and calibration has no say in it.
 
+    `threshold-step` is for chips whose thresholds are mantissa << n and few a core: every neuron's threshold becomes step * 2^m[c], m[c] the
+    largest of 0 .. 6 whose unit θ/(step*2^m) still holds the channel's weights. A channel whose weights do not fit even m = 0 keeps m = 0, and
+    the weights beyond are clipped, with a warning. Recorded units are chosen anew, and biases become 12 bits and a power of 2.
+
     `state_bits`: 16 where every current provably fits `i16` and no membrane clips at 16 bits, proved from the bounds or measured by
     `snn-calibrate` with a margin of 1.25; else 24. The option forces one.
 
@@ -33,6 +37,7 @@ def Quantize : Pass<"snn-quantize", "::lasnn::snn::NetworkOp"> {
   }];
   let options = [
     Option<"weightBits", "weight-bits", "int", "0", "bits of a weight, 2 to 8, symmetric; 0: those the layer was trained with, or 8">,
-    Option<"stateBits", "state-bits", "int", "0", "bits of a membrane, 16 or 24; 0: chosen for each layer">,
+    Option<"stateBits", "state-bits", "int", "0", "bits of a membrane, 16 or 24; 0: chosen for each layer (24 with threshold-step)">,
+    Option<"thresholdStep", "threshold-step", "int", "0", "thresholds become this times a power of 2; 0: any integer">,
   ];
 }

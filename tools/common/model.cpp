@@ -23,8 +23,10 @@ std::unique_ptr<MLIRContext> makeContext() {
 ModelBytes alignedCopy(StringRef text) {
   ModelBytes bytes;
   bytes.size = text.size();
-  bytes.data.reset(static_cast<uint8_t *>(std::aligned_alloc(64, (text.size() + 64) / 64 * 64)));
+  const size_t padded = (text.size() + 64) / 64 * 64;
+  bytes.data.reset(static_cast<uint8_t *>(std::aligned_alloc(64, padded)));
   std::memcpy(bytes.data.get(), text.data(), text.size());
+  std::memset(bytes.data.get() + text.size(), 0, padded - text.size()); // MLIR's parser looks for the 0 behind its text
   return bytes;
 }
 
@@ -41,9 +43,13 @@ static bool isMlir(StringRef text) { return text.starts_with("ML\xefR") || text.
 llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, const onnx_import::ImportOptions &options) {
   auto bytes = readFile(path);
   if (!bytes) return bytes.takeError();
+  return loadModel(context, path, std::move(*bytes), options);
+}
+
+llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, ModelBytes bytes, const onnx_import::ImportOptions &options) {
   Model model;
   model.path = path;
-  model.bytes = std::move(*bytes);
+  model.bytes = std::move(bytes);
   auto digest = llvm::SHA256::hash({model.bytes.data.get(), model.bytes.size});
   model.sha256 = llvm::toHex(ArrayRef<uint8_t>(digest), /*LowerCase=*/true);
   StringRef text = model.bytes.text();
@@ -51,6 +57,7 @@ llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, c
 
   if (text.empty()) return llvm::createStringError(fmt::format("'{}' is empty, expected an ONNX, MLIR or .lasnn model", name));
   ParserConfig config(&context, /*verifyAfterParse=*/true);
+  if (text.starts_with("LASNNMAP")) return llvm::createStringError(fmt::format("'{}' is a network mapped onto a chip (.lmap), expected a model; lasnn-run runs mappings", name));
   if (text.starts_with("LASNN")) {
     model.kind = Model::Kind::Lasnn;
     char error[512] = "";

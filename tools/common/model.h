@@ -40,5 +40,6 @@ llvm::Expected<ModelBytes> readFile(const std::string &path);
 
 /// Load a model. The error text is whole: it names the file, or says that the problems were printed above.
 llvm::Expected<Model> loadModel(mlir::MLIRContext &context, const std::string &path, const onnx_import::ImportOptions &options);
+llvm::Expected<Model> loadModel(mlir::MLIRContext &context, const std::string &path, ModelBytes bytes, const onnx_import::ImportOptions &options);
 
 } // namespace lasnn::tools

@@ -1,0 +1,263 @@
+#include "backends/loihi/map/map.h"
+
+#include "backends/loihi/map/bound.h"
+#include "backends/loihi/map/emit.h"
+#include "backends/loihi/map/links.h"
+#include "backends/loihi/map/pack.h"
+#include "backends/loihi/map/sequential.h"
+#include "backends/loihi/map/share.h"
+#include "backends/loihi/map/tiling.h"
+#include "backends/loihi/map/traffic.h"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <thread>
+
+namespace lasnn::loihi {
+
+namespace {
+
+using std::to_string;
+
+/// Calls body(i) for 0 .. count-1 on several threads; the results must not depend on who does what.
+template <class Body> void parallel(uint32_t threads, size_t count, const Body &body) {
+  threads = uint32_t(std::min<size_t>(threads, count));
+  if (threads <= 1) {
+    for (size_t i = 0; i < count; ++i) body(i);
+    return;
+  }
+  std::vector<std::thread> pool;
+  for (uint32_t t = 0; t < threads; ++t)
+    pool.emplace_back([&, t] {
+      for (size_t i = t; i < count; i += threads) body(i);
+    });
+  for (std::thread &thread : pool) thread.join();
+}
+
+class Mapper {
+public:
+  Mapper(const Chip &chip, const MapOptions &options, const Provenance &provenance) : chip_(chip), options_(options), provenance_(provenance) {
+    threads_ = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  }
+
+  MapResult run(const plan::Network &network) {
+    LowerResult lowered = lower(network, chip_);
+    pass("lower");
+    if (!lowered.model) {
+      result_.errors = std::move(lowered.errors);
+      return std::move(result_);
+    }
+    model_ = std::move(*lowered.model);
+    for (Population &p : model_.populations) // silent layers still count a little: their cores have to lie somewhere
+      if (const auto rate = options_.rates.find(p.name); rate != options_.rates.end()) p.rate = std::max(rate->second, 1e-3);
+    if (!cut(0)) return std::move(result_);
+    if (builds_.size() > chip_.mesh.cores_per_chip && !entriesFit(1)) {
+      // What crosses chips takes two entries: cut again as if everything did, unless that is worse than not fitting.
+      const Partition partition = partition_;
+      const std::vector<CoreBuild> builds = builds_;
+      const std::vector<std::string> errors = result_.errors;
+      if (!cut(1)) partition_ = partition, builds_ = builds, result_.errors = errors;
+    }
+    const Traffic traffic = trafficOf(model_, partition_, builds_);
+    std::vector<uint32_t> address = place(traffic, chip_, placing());
+    pass("place");
+    lmap::Mapping mapping;
+    emit(model_, partition_, builds_, address, chip_, mapping);
+    header(mapping);
+    pass("write");
+    report(traffic, address, mapping);
+    violations(mapping);
+    pass("compare");
+    result_.mapping = std::move(mapping);
+    return std::move(result_);
+  }
+
+private:
+  void pass(const char *name) {
+    const auto now = std::chrono::steady_clock::now();
+    result_.times.push_back({name, std::chrono::duration<double, std::milli>(now - since_).count()});
+    since_ = now;
+  }
+
+  PlaceOptions placing() const {
+    static constexpr double kMoves[] = {0, 300, 2000, 10000, 50000};
+    PlaceOptions place;
+    place.seed = options_.seed;
+    place.moves_per_core = kMoves[std::min<uint32_t>(options_.effort, 4)];
+    place.link_moves_per_core = place.moves_per_core / 4;
+    place.time_limit_s = options_.time_limit_s / 2;
+    return place;
+  }
+
+  void build() {
+    builds_.resize(partition_.cores.size());
+    parallel(threads_, builds_.size(), [&](size_t i) { builds_[i] = buildCore(model_, partition_.cores[i], chip_); });
+  }
+
+  bool entriesFit(double across) const {
+    const std::vector<uint64_t> entries = entriesOf(model_, partition_, builds_, chip_);
+    for (size_t c = 0; c < entries.size(); ++c)
+      if (!chip_.limits.output_entries.allows(builds_[c].used.output_entries() + uint64_t(double(entries[c]) * (1 + across)))) return false;
+    return true;
+  }
+
+  /// Grids, then cores that share layers.
+  bool cut(double across) {
+    TilingOptions tiling;
+    tiling.objective = options_.objective;
+    tiling.across_chips = across;
+    static constexpr uint32_t kBeam[] = {1, 4, 16, 48, 128}, kGrids[] = {2, 8, 16, 32, 64};
+    tiling.beam = kBeam[std::min<uint32_t>(options_.effort, 4)];
+    tiling.grids = kGrids[std::min<uint32_t>(options_.effort, 4)];
+    TilingResult cut = tile(model_, chip_, tiling);
+    pass("cut");
+    if (cut.failed >= 0) {
+      const uint32_t p = uint32_t(cut.failed);
+      std::string reasons;
+      for (const auto &[key, count] : cut.rejections)
+        if (key.first == p) reasons += (reasons.empty() ? "" : ", ") + key.second + " (" + to_string(count) + " cuts)";
+      result_.errors.push_back("layer '" + model_.populations[p].name + "': no cut of it fits a core; limits met: " + reasons);
+      return false;
+    }
+    partition_.cores.clear();
+    for (uint32_t p = 0; p < model_.populations.size(); ++p)
+      for (Tile &tile : tilesOf(p, model_.populations[p], cut.grids[p])) partition_.cores.push_back({std::move(tile)});
+    rejections_ = std::move(cut.rejections);
+    build();
+    pass("build");
+    if (options_.objective.cores > 0 && options_.effort > 0) {
+      PackOptions packing;
+      packing.across_chips = across;
+      packing.tries = 2000u << (2 * std::min<uint32_t>(options_.effort, 4));
+      lmap::Bound bound;
+      lowerBound(model_, chip_, bound);
+      packing.fewest = bound.cores();
+      pack(model_, chip_, packing, partition_, builds_);
+      pass("pack");
+    }
+    shareAxons(model_, partition_, chip_, builds_);
+    pass("share");
+    return true;
+  }
+
+  lmap::Score score(const char *name, const Traffic &traffic, const std::vector<uint32_t> &address) const {
+    const PlaceScore s = scoreOf(traffic, address, chip_);
+    const EventCosts costs = eventCosts(chip_);
+    lmap::Score score;
+    score.set_name(name);
+    score.set_cores(traffic.cores);
+    score.set_chips((traffic.cores + chip_.mesh.cores_per_chip - 1) / chip_.mesh.cores_per_chip);
+    score.set_packets(s.packets);
+    score.set_hops(s.hops);
+    score.set_mean_hops(s.meanHops());
+    score.set_max_link(s.max_link);
+    score.set_between_chips(s.between_chips);
+    score.set_energy_pj(s.packets * costs.message_pj + s.hops * costs.hop_pj);
+    score.set_feasible(true);
+    return score;
+  }
+
+  /// This mapping beside what simpler ones give, its links and its bound.
+  void report(const Traffic &traffic, const std::vector<uint32_t> &address, lmap::Mapping &mapping) {
+    lmap::Result &result = *mapping.mutable_result();
+    lowerBound(model_, chip_, *result.mutable_bound());
+    LinkLoads links(chip_);
+    for (const Traffic::Edge &e : traffic.edges) links.add(address[e.from], address[e.to], e.packets);
+    links.write(result);
+    *result.add_scores() = score("this", traffic, address);
+    result.set_chips(result.scores(0).chips());
+    if (!options_.baselines) return;
+    const Partition sequential = sequentialPartition(model_, chip_, 4 * uint32_t(partition_.cores.size()) + 16);
+    if (sequential.cores.empty()) {
+      lmap::Score &none = *result.add_scores();
+      none.set_name("sequential");
+      none.set_note("it finds no mapping, or one with more than four times the cores");
+    } else {
+      std::vector<CoreBuild> builds(sequential.cores.size());
+      parallel(threads_, builds.size(), [&](size_t i) { builds[i] = buildCore(model_, sequential.cores[i], chip_); });
+      shareAxons(model_, sequential, chip_, builds);
+      const Traffic plain = trafficOf(model_, sequential, builds);
+      lmap::Score &s = *result.add_scores() = score("sequential", plain, placeInOrder(plain, chip_, PlaceOrder::Sequential, 0));
+      s.set_note("neurons in order, core after core");
+      const std::vector<uint64_t> entries = entriesOf(model_, sequential, builds, chip_);
+      for (size_t c = 0; c < entries.size() && s.feasible(); ++c)
+        if (!chip_.limits.output_entries.allows(entries[c] + builds[c].used.output_entries())) {
+          s.set_feasible(false);
+          s.set_note("neurons in order, core after core; it would need more output entries than a core has");
+        }
+    }
+    for (const auto &[name, order] : {std::pair("in-order", PlaceOrder::Sequential), std::pair("random", PlaceOrder::Random), std::pair("hilbert", PlaceOrder::Hilbert)}) {
+      lmap::Score &s = *result.add_scores() = score(name, traffic, placeInOrder(traffic, chip_, order, options_.seed));
+      s.set_note("this partition, other places");
+    }
+  }
+
+  void header(lmap::Mapping &mapping) const {
+    lmap::Header &h = *mapping.mutable_header();
+    h.set_network(model_.name);
+    h.set_tool(provenance_.tool);
+    h.set_options(provenance_.options);
+    h.set_source_name(provenance_.sourceName);
+    h.set_source_sha256(provenance_.sourceSha256);
+    h.set_calibration(provenance_.calibration);
+    h.set_chip_name(chip_.name);
+    h.set_chip_text(chip_.text);
+    h.set_chip_hash(textHash(chip_.text));
+    h.set_seed(options_.seed);
+    h.set_timesteps(model_.timesteps);
+    h.set_latency(model_.latency);
+    h.set_objective(options_.objective_text);
+    for (const auto &[key, count] : rejections_) {
+      lmap::Rejection &r = *mapping.mutable_result()->add_rejections();
+      r.set_layer(key.first);
+      r.set_limit(key.second);
+      r.set_count(count);
+    }
+  }
+
+  void violate(lmap::Mapping &mapping, const char *limit, int32_t layer, uint64_t needed, uint64_t allowed, const std::string &text, const std::string &cure) {
+    lmap::Violation &v = *mapping.mutable_result()->add_violations();
+    v.set_limit(limit);
+    v.set_layer(layer);
+    v.set_needed(needed);
+    v.set_allowed(allowed);
+    v.set_text(text);
+    v.set_cure(cure);
+    result_.errors.push_back(text + (cure.empty() ? "" : "; " + cure));
+  }
+
+  void violations(lmap::Mapping &mapping) {
+    for (const lmap::Core &core : mapping.cores())
+      if (const char *limit = brokenLimit(core.used(), 0, chip_)) {
+        const int32_t layer = int32_t(core.groups(0).layer());
+        const auto [needed, allowed] = limitNumbers(limit, core.used(), chip_);
+        violate(mapping, limit, layer, needed, allowed,
+                "core " + to_string(core.address()) + " (layer '" + mapping.layers(layer).name() + "') needs " + to_string(needed) + " " + limit + ", allowed " + to_string(allowed),
+                "cut the layer, or the layers that it feeds, more finely (--effort)");
+      }
+    const uint32_t chips = mapping.result().chips();
+    if (chips > chip_.mesh.chips)
+      violate(mapping, "chips", -1, chips, chip_.mesh.chips, "the network needs " + to_string(mapping.cores_size()) + " cores on " + to_string(chips) + " chips, allowed " +
+              to_string(chip_.mesh.chips) + " chips", "use fewer channels, or a board with more chips (mesh.chips of the chip's file)");
+  }
+
+  const Chip &chip_;
+  const MapOptions &options_;
+  const Provenance &provenance_;
+  uint32_t threads_ = 1;
+  Model model_;
+  Partition partition_;
+  std::vector<CoreBuild> builds_;
+  std::map<std::pair<uint32_t, std::string>, uint64_t> rejections_;
+  MapResult result_;
+  std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+};
+
+} // namespace
+
+MapResult mapNetwork(const plan::Network &network, const Chip &chip, const MapOptions &options, const Provenance &provenance) {
+  return Mapper(chip, options, provenance).run(network);
+}
+
+} // namespace lasnn::loihi

@@ -1,0 +1,190 @@
+// The checker: a good mapping passes; one damaged in one way is refused for that alone, with its numbers.
+#include "backends/loihi/check/check.h"
+#include "tests/backends/loihi/small_mapping.h"
+
+#include <google/protobuf/stubs/logging.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace lasnn::loihi {
+namespace {
+
+using check::Finding;
+
+/// The figures that the file says about its cores, as the checker counts them: what is left is the damage itself.
+void believe(lmap::Mapping &m, const Chip &chip) {
+  const check::Result result = check::check(m, chip);
+  for (size_t i = 0; i < result.cores.size(); ++i) {
+    const check::CoreCount &n = result.cores[i];
+    lmap::Resources *r = m.mutable_cores(int(i))->mutable_used();
+    r->set_neurons(uint32_t(n.neurons)), r->set_compartments(uint32_t(n.compartments)), r->set_input_axons(uint32_t(n.input_axons)), r->set_output_entries(uint32_t(n.output_entries));
+    r->set_synapse_words(uint32_t(n.synapse_words)), r->set_synapse_formats(uint32_t(n.synapse_formats)), r->set_compartment_profiles(uint32_t(n.compartment_profiles));
+    r->set_threshold_profiles(uint32_t(n.threshold_profiles)), r->set_destination_groups(uint32_t(n.destination_groups)), r->set_longest_list(uint32_t(n.longest_list));
+    r->set_largest_delay(uint32_t(n.largest_delay)), r->set_largest_cx_base(uint32_t(n.largest_cx_base));
+  }
+}
+
+std::string codes(const check::Result &result) {
+  std::string out;
+  for (const Finding &f : result.findings) out += (out.empty() ? "" : " ") + f.code;
+  return out;
+}
+
+TEST(LoihiCheck, AGoodMappingPasses) {
+  const Chip chip = tinyChip();
+  const check::Result result = check::check(smallMapping(chip), chip);
+  EXPECT_TRUE(result.ok()) << result.text();
+  ASSERT_EQ(result.cores.size(), 3u);
+  EXPECT_EQ(result.cores[0].compartments, 10u);
+  EXPECT_EQ(result.cores[2].layers.at(1).expanded, 36u);
+  EXPECT_EQ(result.cores[2].layers.at(1).stored, 36u);
+  EXPECT_TRUE(result.cores[2].layers.at(1).encodings[lmap::SPARSE] && result.cores[2].layers.at(1).encodings[lmap::RUNLENGTH]);
+  // What the first core's lists hold: 4 of 4 + 6 + 9 * 8 bits (DENSE over the pairs' second compartments), 2 words each; 5 words of pairs
+  EXPECT_EQ(result.cores[0].synapse_words, 4u * 2 + 5);
+  EXPECT_EQ(result.cores[0].layers.at(0).bits.weights, 4u * 72);
+  EXPECT_EQ(result.cores[0].layers.at(0).bits.prefixes, 4u * 10);
+  EXPECT_EQ(result.cores[0].layers.at(0).bits.padding, 4u * (128 - 82));
+  EXPECT_EQ(result.cores[0].layers.at(0).bits.soft_reset, 5u * 64);
+}
+
+// Each limit alone: a chip that has one less than the mapping needs.
+struct LimitCase {
+  const char *code;
+  std::function<void(Chip &, uint64_t)> lower; ///< sets the limit
+  uint64_t needed;
+  const char *place;
+};
+
+class LoihiCheckLimit : public testing::TestWithParam<LimitCase> {};
+
+TEST_P(LoihiCheckLimit, IsRefusedAlone) {
+  Chip chip = tinyChip();
+  const lmap::Mapping mapping = smallMapping(chip);
+  const LimitCase &one = GetParam();
+  one.lower(chip, one.needed);
+  EXPECT_TRUE(check::check(mapping, chip).ok()) << "exactly enough is enough\n" << check::check(mapping, chip).text();
+  one.lower(chip, one.needed - 1);
+  const check::Result result = check::check(mapping, chip);
+  ASSERT_EQ(codes(result), one.code) << result.text();
+  EXPECT_EQ(result.findings[0].needed, one.needed);
+  EXPECT_EQ(result.findings[0].allowed, one.needed - 1);
+  EXPECT_NE(result.findings[0].place.find(one.place), std::string::npos) << result.findings[0].place;
+  EXPECT_FALSE(result.findings[0].cure.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LoihiCheckLimit, testing::Values(
+    LimitCase{"compartments", [](Chip &c, uint64_t n) { c.limits.compartments.value = n; }, 10, "core 0.0.0 (hidden)"},
+    LimitCase{"input-axons", [](Chip &c, uint64_t n) { c.limits.input_axons.value = n; }, 10, "core 1.0.1 (out)"},
+    LimitCase{"output-entries", [](Chip &c, uint64_t n) { c.limits.output_entries.value = n; }, 15, "core 0.0.0 (hidden)"},
+    LimitCase{"synapse-words", [](Chip &c, uint64_t n) { c.limits.synapse_words.value = n; }, 13, "core 0.0.0 (hidden)"},
+    LimitCase{"synapses-per-entry", [](Chip &c, uint64_t n) { c.limits.synapses_per_entry.value = n; }, 9, "core 0.0.0 (hidden)"},
+    LimitCase{"words-per-axon", [](Chip &c, uint64_t n) { c.limits.words_per_axon.value = n; }, 2, "core 0.0.0 (hidden)"},
+    LimitCase{"synapse-formats", [](Chip &c, uint64_t n) { c.limits.synapse_formats.value = n; }, 2, "core 1.0.1 (out)"},
+    LimitCase{"destination-groups", [](Chip &c, uint64_t n) { c.limits.destination_groups.value = n; }, 2, "core 0.0.0 (hidden)"},
+    LimitCase{"cx-base", [](Chip &c, uint64_t n) { c.limits.cx_base.value = n; }, 4, "core 1.0.1 (out)"},
+    LimitCase{"compartment-profiles", [](Chip &c, uint64_t n) { c.limits.compartment_profiles.value = n; }, 1, "core 0.0.0 (hidden)"},
+    LimitCase{"threshold-profiles", [](Chip &c, uint64_t n) { c.limits.threshold_profiles.value = n; }, 1, "core 0.0.0 (hidden)"},
+    LimitCase{"delay", [](Chip &c, uint64_t n) { c.limits.delay.value = n; }, 1, "core 1.0.1 (out)"},
+    LimitCase{"delay-slots", [](Chip &c, uint64_t n) { c.limits.delay_slots.value = n; }, 14, "core 1.0.1 (out)"},
+    LimitCase{"chips", [](Chip &c, uint64_t n) { c.mesh.chips = uint32_t(n); }, 2, "core 1.0.1 (out)"}),
+    [](const testing::TestParamInfo<LimitCase> &info) {
+      std::string name = info.param.code;
+      for (char &letter : name)
+        if (letter == '-') letter = '_';
+      return name;
+    });
+
+// Each rule alone: a mapping damaged in one way.
+struct DamageCase {
+  const char *name, *code;
+  std::function<void(lmap::Mapping &)> damage;
+};
+
+class LoihiCheckDamage : public testing::TestWithParam<DamageCase> {};
+
+TEST_P(LoihiCheckDamage, IsRefusedAlone) {
+  const Chip chip = tinyChip();
+  lmap::Mapping mapping = smallMapping(chip);
+  GetParam().damage(mapping);
+  if (std::string(GetParam().code) != "recorded") believe(mapping, chip);
+  const check::Result result = check::check(mapping, chip);
+  EXPECT_EQ(codes(result), GetParam().code) << result.text();
+}
+
+lmap::Core *core(lmap::Mapping &m, int i) { return m.mutable_cores(i); }
+void flip(lmap::Mapping &m, int c, size_t bit) { (*core(m, c)->mutable_memory())[bit / 8] = char((*core(m, c)->mutable_memory())[bit / 8] ^ (1 << (bit % 8))); }
+
+INSTANTIATE_TEST_SUITE_P(All, LoihiCheckDamage, testing::Values(
+    DamageCase{"weight_bits", "weight-bits", [](lmap::Mapping &m) { core(m, 0)->add_formats()->set_weight_bits(7); }},
+    DamageCase{"weight_exponent", "weight-exponent", [](lmap::Mapping &m) { core(m, 0)->mutable_formats(0)->set_exponent(8); }},
+    DamageCase{"delay_bits", "delay-bits", [](lmap::Mapping &m) { core(m, 0)->add_formats()->set_delay_bits(7), core(m, 0)->mutable_formats(1)->set_weight_bits(8); }},
+    DamageCase{"index_bits", "index-bits", [](lmap::Mapping &m) { core(m, 0)->add_formats()->set_index_bits(5), core(m, 0)->mutable_formats(1)->set_weight_bits(8); }},
+    DamageCase{"skip_bits", "skip-bits", [](lmap::Mapping &m) { auto *f = core(m, 0)->add_formats(); f->set_encoding(lmap::RUNLENGTH), f->set_skip_bits(6), f->set_weight_bits(8); }},
+    DamageCase{"list_too_short", "list memory-unused synapses", [](lmap::Mapping &m) { core(m, 0)->set_axon_length(0, 1); }},
+    DamageCase{"list_beyond", "list memory-unused synapses", [](lmap::Mapping &m) { core(m, 0)->set_axon_word(3, 7); }},
+    DamageCase{"list_format", "list synapses", [](lmap::Mapping &m) { flip(m, 0, 1); }},
+    DamageCase{"synapse_lost", "synapses", [](lmap::Mapping &m) { // SPARSE: the first weight lies behind the format's id and the count
+                 for (size_t bit = 10; bit < 18; ++bit)
+                   if (core(m, 1)->memory()[bit / 8] >> bit % 8 & 1) flip(m, 1, bit); }},
+    DamageCase{"synapse_target", "synapse-target synapses", [](lmap::Mapping &m) { core(m, 2)->set_axon_base(0, 5); }},
+    DamageCase{"cx_base_multiple", "cx-base-multiple synapse-target synapses", [](lmap::Mapping &m) { core(m, 2)->set_axon_base(5, 6); }},
+    DamageCase{"memory_unused", "memory-unused", [](lmap::Mapping &m) { core(m, 0)->mutable_memory()->append(8, '\0'); }},
+    DamageCase{"threshold_missing", "threshold-missing", [](lmap::Mapping &m) { core(m, 0)->set_thresholds(0, 6); }},
+    DamageCase{"threshold_range", "threshold-range", [](lmap::Mapping &m) { core(m, 2)->set_thresholds(0, 1 << 17); }},
+    DamageCase{"threshold_grid", "threshold-grid", [](lmap::Mapping &m) { m.mutable_layers(0)->set_v_threshold(2, 5 * 64 + 1); }},
+    DamageCase{"bias_range", "bias-registers", [](lmap::Mapping &m) { m.mutable_layers(0)->set_bias(1, 4096 * 128 + 1); }},
+    DamageCase{"bias_nowhere", "bias-registers", [](lmap::Mapping &m) { core(m, 0)->mutable_groups(0)->set_bias_terms(0); }},
+    DamageCase{"decay_range", "profile decay", [](lmap::Mapping &m) { core(m, 0)->mutable_profiles(0)->set_decay_v(4097); }},
+    DamageCase{"refractory", "refractory", [](lmap::Mapping &m) { core(m, 0)->mutable_profiles(0)->set_refractory(64); }},
+    DamageCase{"profile", "profile", [](lmap::Mapping &m) { core(m, 0)->mutable_groups(0)->set_profile(1); }},
+    DamageCase{"reset", "profile", [](lmap::Mapping &m) { core(m, 0)->mutable_profiles(0)->set_reset(lmap::ZERO); }},
+    DamageCase{"voltage_bounds", "voltage-bounds", [](lmap::Mapping &m) { core(m, 0)->mutable_profiles(0)->set_v_max_exponent(8); }},
+    DamageCase{"pair_missing", "soft-reset", [](lmap::Mapping &m) { core(m, 0)->mutable_groups(0)->set_soft_reset(false); }},
+    DamageCase{"one_compartment", "compartments-per-neuron synapse-target synapses", [](lmap::Mapping &m) { core(m, 0)->mutable_groups(0)->set_compartments_per_neuron(1); }},
+    DamageCase{"compartment_twice", "compartment-twice synapse-target synapses", [](lmap::Mapping &m) { *core(m, 0)->add_groups() = core(m, 0)->groups(0); auto *g = core(m, 0)->mutable_groups(1); g->set_c0(4), g->set_base(8); core(m, 0)->mutable_groups(0)->set_c1(4); g->set_base(6); core(m, 0)->mutable_groups(0)->set_base(0); }},
+    DamageCase{"neuron_twice", "neuron-twice neuron-missing", [](lmap::Mapping &m) { core(m, 1)->mutable_groups(0)->set_c0(4), core(m, 1)->mutable_groups(0)->set_c1(7); }},
+    DamageCase{"group_outside", "group synapse-target output-table axon-unused synapses", [](lmap::Mapping &m) { core(m, 1)->mutable_groups(0)->set_c1(9); }},
+    DamageCase{"route_to_nowhere", "route axon-unused synapses", [](lmap::Mapping &m) { core(m, 0)->set_out_axon(0, 10); }},
+    DamageCase{"route_to_no_core", "route axon-unused synapses", [](lmap::Mapping &m) { core(m, 0)->set_out_core(0, 7); }},
+    DamageCase{"route_twice", "route-twice synapses", [](lmap::Mapping &m) { core(m, 0)->set_out_counts(0, 2), core(m, 0)->mutable_out_core()->Add(9), core(m, 0)->mutable_out_axon()->Add(4); for (int i = 5; i > 0; --i) core(m, 0)->set_out_axon(i, uint32_t(i - 1)); }},
+    DamageCase{"output_table", "output-table axon-unused synapses", [](lmap::Mapping &m) { core(m, 0)->set_out_counts(0, 3); }},
+    DamageCase{"atom", "memory-unused atom synapses", [](lmap::Mapping &m) { core(m, 2)->set_axon_atoms(5, 2); }},
+    DamageCase{"wrong_source", "source", [](lmap::Mapping &m) { m.mutable_layers(1)->set_sources(1, 0); }},
+    DamageCase{"timing", "timing", [](lmap::Mapping &m) { m.mutable_layers(1)->set_start(2), m.mutable_header()->set_latency(2); }},
+    DamageCase{"start", "start timing", [](lmap::Mapping &m) { m.mutable_layers(0)->set_start(1); }},
+    DamageCase{"latency", "latency recorded", [](lmap::Mapping &m) { m.mutable_header()->set_latency(0); }},
+    DamageCase{"synapse_count", "synapses", [](lmap::Mapping &m) { m.mutable_layers(0)->set_synapses(33); }},
+    DamageCase{"outputs", "outputs", [](lmap::Mapping &m) { m.set_output_count(4); }},
+    DamageCase{"sum_width", "sum-width", [](lmap::Mapping &m) { m.mutable_layers(0)->set_sum_high(1 << 15); }},
+    DamageCase{"voltage_width", "voltage-width", [](lmap::Mapping &m) { m.mutable_layers(1)->set_v_high(1 << 17); }},
+    DamageCase{"graded", "graded-spikes", [](lmap::Mapping &m) { m.mutable_layers(0)->set_s_max(2); }},
+    DamageCase{"input_routes", "input-routes axon-unused synapses", [](lmap::Mapping &m) { m.mutable_input(0)->set_counts(0, 4); }},
+    DamageCase{"input_neurons", "input-routes", [](lmap::Mapping &m) { m.set_input_channels(3); }},
+    DamageCase{"core_twice", "core-twice", [](lmap::Mapping &m) { auto *c = m.add_cores(); c->set_address(0); }},
+    DamageCase{"chip_text", "chip-text", [](lmap::Mapping &m) { m.mutable_header()->mutable_chip_text()->append("#"); }},
+    DamageCase{"chip", "chip", [](lmap::Mapping &m) { m.mutable_header()->set_chip_name("loihi1"); }},
+    DamageCase{"recorded", "recorded", [](lmap::Mapping &m) { core(m, 0)->mutable_used()->set_synapse_words(9); }},
+    DamageCase{"recorded_chips", "recorded", [](lmap::Mapping &m) { m.mutable_result()->set_chips(3); }}),
+    [](const testing::TestParamInfo<DamageCase> &info) { return std::string(info.param.name); });
+
+// No damage may end the checker: every byte of the message, changed.
+TEST(LoihiCheck, SurvivesAnyBytes) {
+  const Chip chip = tinyChip();
+  const google::protobuf::LogSilencer silent; // about damaged text
+  const std::string bytes = smallMapping(chip).SerializeAsString();
+  size_t parsed = 0, refused = 0;
+  for (size_t at = bytes.find("hidden") - 40; at < bytes.size(); ++at)
+    for (uint8_t change : {0x01, 0x40, 0xff}) {
+      std::string damaged = bytes;
+      damaged[at] = char(uint8_t(damaged[at]) ^ change);
+      lmap::Mapping mapping;
+      if (!mapping.ParseFromString(damaged)) continue;
+      ++parsed, refused += !check::check(mapping, chip).ok();
+    }
+  EXPECT_GT(parsed, 300u);
+  EXPECT_GT(refused, parsed / 2);
+}
+
+} // namespace
+} // namespace lasnn::loihi
