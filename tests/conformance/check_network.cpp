@@ -6,6 +6,7 @@
 #include "passes/passes.h"
 #include "tests/conformance/build_network.h"
 #include "tests/conformance/run_cuda.h"
+#include "tests/conformance/run_loihi.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/Diagnostics.h"
@@ -160,6 +161,30 @@ std::string checkCuda(const Backend &backend, NetworkOp network, const Trace &tr
   return "";
 }
 
+/// What the chip cannot hold it refuses, with a reason; what it takes equals the interpreter.
+std::string checkLoihi(const Backend &backend, NetworkOp network, const Trace &truth, Coverage &coverage) {
+  Provenance provenance{"conformance", "", "random", std::string(64, '0'), ""};
+  Diagnosed diagnosed(*network.getContext());
+  TargetOptions options;
+  options.variant = "loihi2";
+  options.effort = 0;
+  options.threads = 1;
+  if (failed(backend.check(network, options.variant))) {
+    ++coverage.ran["loihi2, refused"];
+    return diagnosed.messages.empty() ? "loihi check: refuses without a message" : "";
+  }
+  auto first = backend.compile(network, provenance, options), second = backend.compile(network, provenance, options);
+  if (failed(first) || failed(second)) return "loihi compile: " + diagnosed.first();
+  if (!first->errors.empty()) {
+    ++coverage.ran["loihi2, refused"];
+    return "";
+  }
+  if (first->bytes != second->bytes) return "loihi compile: two mappings of one network differ";
+  if (std::string difference = compareLoihi(first->bytes, truth); !difference.empty()) return "loihi " + difference;
+  ++coverage.ran["loihi2, simulated"];
+  return "";
+}
+
 void cover(const Trace &trace, NetworkOp network, Coverage &coverage) {
   ++coverage.networks;
   for (const LayerTrace &layer : trace.layers) {
@@ -222,6 +247,8 @@ std::string checkNetwork(const NetworkSpec &spec, const CheckOptions &options, C
     else if (backend->name() == "x86") difference = checkX86(*backend, given, expected.trace, options, coverage);
     else if (backend->name() == "cuda") // every third: the emulation takes ten times as long as all the rest
       difference = spec.seed % 3 ? "" : checkCuda(*backend, given, expected.trace, options, coverage);
+    else if (backend->name() == "loihi")
+      difference = spec.seed % 3 == 1 ? checkLoihi(*backend, given, expected.trace, coverage) : "";
     else difference = "backend " + backend->name().str() + ": the suite has no runner for it, add one to check_network.cpp";
     if (!difference.empty()) return difference;
   }
