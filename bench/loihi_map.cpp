@@ -53,7 +53,7 @@ public:
     layer.synapses.push_back(std::move(s));
     return finish(std::move(layer));
   }
-  Builder &linear(const std::string &name, uint32_t channels) {
+  Builder &linear(const std::string &name, uint32_t channels, bool readout = false) {
     const plan::Buffer in = net.buffers.back();
     plan::Layer layer;
     layer.name = name;
@@ -65,7 +65,12 @@ public:
     layer.out_channels = channels;
     fill(s, channels, in.channels);
     layer.synapses.push_back(std::move(s));
-    return finish(std::move(layer));
+    if (!readout) return finish(std::move(layer));
+    layer.kind = plan::LayerKind::Readout;
+    layer.bias.assign(channels, 0);
+    net.output_count = channels;
+    net.layers.push_back(std::move(layer));
+    return *this;
   }
   Builder &sumPool(uint32_t kernel) {
     const plan::Buffer in = net.buffers.back();
@@ -117,9 +122,8 @@ Builder pseudoMobileNet(bool as_published) {
   b.conv("00Conv", 32, 3, 2, 1).conv("01DW", 32, 3, 1, 1, 0).conv("02Conv", 64, 1, 1, 0).conv("03DW", 64, 3, 2, 1, 0).conv("04Conv", 128, 1, 1, 0);
   b.conv("05DW", 128, 3, 1, 1, 0).conv("06Conv", 128, 1, 1, 0).conv("07DW", 128, 3, 2, 1, 0).conv("08Conv", 256, 1, 1, 0).conv("09DW", 256, 3, 1, 1, 0);
   b.conv("10Conv", 256, 1, 1, 0);
-  if (as_published) b.conv("11AvgPool", 256, 2, 2, 0, 0);
-  else b.sumPool(2);
-  return b.linear("13Dense", 10), b;
+  if (as_published) return b.conv("11AvgPool", 256, 2, 2, 0, 0).linear("13Dense", 10), b;
+  return b.sumPool(2).linear("13Dense", 10, true), b;
 }
 
 double secondsSince(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
@@ -222,6 +226,7 @@ int main(int argc, char **argv) {
   };
   run("pseudo_mobilenet_as_published", [&] { return mapped(pseudoMobileNet(true).net, chip); });
   run("pseudo_mobilenet", [&] { return mapped(pseudoMobileNet(false).net, chip); });
+  run("pseudo_mobilenet_energy", [&] { return mapped(pseudoMobileNet(false).net, chip, "energy"); });
   run("mnist_cnn", [&] {
     // Four layers, 4,682 neurons with the input, 7,400 weights: NxTF's size; its exact shapes are not published.
     Builder b(1, 28, 28, plan::Reset::Zero);
@@ -230,7 +235,7 @@ int main(int argc, char **argv) {
   run("vgg_energy", [&] { // the shapes of the project's CIFAR-10 student
     Builder b(3, 32, 32, plan::Reset::Zero);
     return mapped(b.conv("conv1", 32, 3, 1, 1).conv("conv2", 32, 3, 2, 1).conv("conv3", 64, 3, 1, 1).conv("conv4", 64, 3, 2, 1).conv("conv5", 128, 3, 1, 1)
-                      .sumPool(8).linear("dense", 10).net, chip, "energy");
+                      .sumPool(8).linear("dense", 10, true).net, chip, "energy");
   });
   run("layered_16x16", [&] { return layered(16, 16, 16); });
   run("layered_32x32", [&] { return layered(32, 16, 64); });
@@ -242,11 +247,12 @@ int main(int argc, char **argv) {
     Builder b(2, 128, 128, plan::Reset::Zero);
     return mapped(b.conv("conv1", 16, 3, 1, 1).conv("conv2", 16, 3, 1, 1).conv("conv3", 16, 3, 1, 1).conv("conv4", 16, 3, 1, 1).net, chip, "cores", false, 1);
   });
-  if (!flags.dvs.empty() && (wanted("dvs") || wanted("dvs_placement"))) {
+  if (!flags.dvs.empty() && (wanted("dvs") || wanted("dvs_energy") || wanted("dvs_placement"))) {
     std::string error;
     const std::optional<bench::DvsNetwork> dvs = bench::readDvs(flags.dvs, error);
     if (!dvs) return std::fprintf(stderr, "bench_loihi_map: %s\n", error.c_str()), 1;
     run("dvs", [&] { return mapped(dvs->plan, chip); });
+    run("dvs_energy", [&] { return mapped(dvs->plan, chip, "energy"); });
     run("dvs_placement", [&] {
       Json json = placed(dvs->traffic, chip, &dvs->address, 4);
       json["fired"] = dvs->fired;

@@ -176,6 +176,7 @@ private:
     } else {
       std::vector<CoreBuild> builds(sequential.cores.size());
       parallel(threads_, builds.size(), [&](size_t i) { builds[i] = buildCore(model_, sequential.cores[i], chip_); });
+      shareAxons(model_, sequential, chip_, builds);
       const Traffic plain = trafficOf(model_, sequential, builds);
       lmap::Score &s = *result.add_scores() = score("sequential", plain, placeInOrder(plain, chip_, PlaceOrder::Sequential, 0));
       s.set_note("neurons in order, core after core");
