@@ -198,13 +198,13 @@ TEST(LoihiReport, OfANetworkThatDoesNotFit) {
 
 TEST(LoihiReport, OfALayerThatNoCoreHolds) {
   const Chip chip = *loadChip("loihi1").chip;
-  const MapResult mapped = mapNetwork(classifier(64), chip, {}, {}); // its head has 8192 inputs, a core 4096 axons
+  const MapResult mapped = mapNetwork(classifier(160), chip, {}, {}); // its head has 20480 inputs, of a word at least; a core has 16384
   ASSERT_FALSE(mapped.mapping);
   const Data data = refusal("classifier", chip, mapped.errors);
   expectWhole(data, reportFiles(data));
   ASSERT_EQ(data.violations.size(), 1u);
   EXPECT_EQ(data.violations[0].place, "layer 'head'");
-  EXPECT_NE(data.violations[0].text.find("input_axons"), std::string::npos) << data.violations[0].text;
+  EXPECT_NE(data.violations[0].text.find("synapse_words"), std::string::npos) << data.violations[0].text;
   EXPECT_EQ(data.violations[0].cure.find("fewer inputs"), 0u);
 }
 
