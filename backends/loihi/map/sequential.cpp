@@ -28,14 +28,16 @@ Partition sequentialPartition(const Model &model, const Chip &chip, uint32_t mos
   for (uint32_t i = 0; i < model.populations.size(); ++i) {
     const Population &p = model.populations[i];
     const uint32_t neurons = p.neurons();
-    uint32_t guess = uint32_t(std::min<uint64_t>(neurons, std::max<uint64_t>(1, std::min<uint64_t>(chip.limits.compartments, UINT32_MAX) / p.compartments)));
+    uint32_t guess = uint32_t(
+        std::min<uint64_t>(neurons, std::max<uint64_t>(1, std::min<uint64_t>(chip.limits.compartments, UINT32_MAX) / p.compartments)));
     for (uint32_t first = 0; first < neurons;) {
       uint32_t size = std::min(guess, neurons - first);
       for (;; size = std::max(1u, size * 3 / 4)) {
         Tile tile = run(i, p, first, size);
         size = tile.size();
         CoreBuild build = buildCore(model, {tile}, chip);
-        const bool shares = size == neurons && std::all_of(p.projections.begin(), p.projections.end(), [&](uint32_t j) { return mayShare(model, model.projections[j]); });
+        const bool shares = size == neurons && std::all_of(p.projections.begin(), p.projections.end(),
+                                                           [&](uint32_t j) { return mayShare(model, model.projections[j]); });
         if (shares) build.used.set_input_axons(0); // as the mapper's own: few shared ones
         if (!brokenLimit(build.used, 0, chip)) {
           partition.cores.push_back({std::move(tile)});
