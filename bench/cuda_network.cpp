@@ -1,13 +1,14 @@
 // Times of a network of random weights on the GPU, by CUDA events: each launch, the whole run as one graph, and runs with their copies.
 //
 //   bench_cuda [--net=resnet18|layer] [--width=64] [--size=32] [--stem-stride=1] [--channels=64] [--out=64] [--stride=1] [--timesteps=4]
-//              [--batch=512,...] [--form=auto,event,dense] [--rate=10] [--repeats=50] [--seconds=3]
+//              [--batch=512,...] [--form=auto,dense,split:2,...] [--rate=10] [--repeats=50] [--seconds=3]
 //   bench_cuda ... --write=PREFIX   writes PREFIX.x86.lasnn and PREFIX.FORM.lasnn instead
 //   bench_cuda --device             says what GPU there is
 //
-// Prints a JSON object a line, one a form and batch. rate: percent of spikes, which thresholds are set for on a random sample. bound_us: what the
+// Prints a JSON object a line, one a form (bench/gpu.h) and batch, for which it is compiled. rate: percent of spikes, which thresholds are set for on a random sample. bound_us: what the
 // int8 tensor cores need at least for a launch's multiplications; bytes_us: what memory needs for its inputs, weights and outputs; null where
 // the GPU is in no table. Exit: 0, 1 it failed, 2 wrong flags, 77 no GPU.
+#include "backends/cuda/choose.h"
 #include "backends/x86/write_lasnn.h"
 #include "bench/flags.h"
 #include "bench/gpu.h"
@@ -15,8 +16,10 @@
 #include "lasnn/cuda.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <numeric>
+#include <thread>
 
 using namespace lasnn;
 using bench::fail;
@@ -47,19 +50,28 @@ std::string number(double value) {
 }
 std::string numberOrNull(bool known, double value) { return known ? number(value) : "null"; }
 
-cuda::Choice choiceOf(const std::string &form) {
-  if (form != "auto" && form != "event" && form != "dense")
-    fail("--form: '" + form + "' is none of auto, event, dense", 2);
-  return form == "auto" ? cuda::Choice::Auto : form == "event" ? cuda::Choice::Event : cuda::Choice::Dense;
+/// One form of a network, compiled for a batch.
+struct Variant {
+  std::string form;
+  uint32_t batch;
+  cuda::Compiled compiled;
+};
+
+Variant compile(const plan::Network &plan, const bench::Gpu &gpu, const std::string &form, uint32_t batch, double rate) {
+  std::string error;
+  Variant one = {form, batch, bench::compileFor(gpu, plan, bench::optionsFor(gpu, form, batch, rate), error)};
+  if (!error.empty())
+    fail(error);
+  return one;
 }
 
 class Timing {
 public:
-  Timing(const plan::Network &plan, const bench::Gpu &gpu, const std::string &form, double input_rate, double rate, uint32_t max_batch)
-      : plan_(plan), form_(form), input_rate_(input_rate), rate_(rate), program_(bench::programOf(plan, choiceOf(form))), model_(compiled(plan, gpu, form)) {
+  Timing(const plan::Network &plan, const Variant &variant, double input_rate, double rate)
+      : plan_(plan), form_(variant.form), input_rate_(input_rate), rate_(rate), batch_(variant.batch), program_(variant.compiled.whole), model_(variant.compiled.bytes) {
     lasnn_cuda_options options = {};
     options.size = sizeof options;
-    options.max_batch = max_batch, options.no_stats = 1;
+    options.max_batch = batch_, options.no_stats = 1;
     char error[1024] = "";
     if (const lasnn_status status = lasnn_cuda_create(model_.data(), model_.size(), &options, &session_, error, sizeof error); status != LASNN_OK)
       fail(error, status == LASNN_NO_DEVICE ? 77 : 1);
@@ -71,7 +83,8 @@ public:
   Timing &operator=(const Timing &) = delete;
   ~Timing() { lasnn_cuda_destroy(session_); }
 
-  void measure(uint32_t batch, uint32_t repeats, double seconds) {
+  void measure(uint32_t repeats, double seconds) {
+    const uint32_t batch = batch_;
     const std::vector<uint8_t> samples = bench::randomSamples(plan_, batch, input_rate_, 7);
     std::vector<int32_t> output(size_t(batch) * plan_.output_count), second(output.size());
     std::vector<double> runs;
@@ -93,17 +106,10 @@ public:
       images += 2 * batch;
     } while (now() - start < seconds);
     check(lasnn_cuda_wait(session_));
-    print(batch, runs[runs.size() / 2], launch_us, graph_us, double(images) / (now() - start));
+    print(runs[runs.size() / 2], launch_us, graph_us, double(images) / (now() - start));
   }
 
 private:
-  static std::vector<uint8_t> compiled(const plan::Network &plan, const bench::Gpu &gpu, const std::string &form) {
-    std::string error;
-    std::vector<uint8_t> bytes = bench::compileFor(gpu, plan, choiceOf(form), false, error);
-    if (!error.empty())
-      fail(error);
-    return bytes;
-  }
   void check(lasnn_status status) {
     if (status != LASNN_OK)
       fail(std::string(lasnn_status_name(status)) + ": " + lasnn_cuda_get_error(session_));
@@ -116,30 +122,31 @@ private:
         return bench::denseMacs(plan_, layer);
     return 0;
   }
-  double bytes(const cuda::Launch &launch, uint32_t batch) const {
+  double bytes(const cuda::Launch &launch) const {
     double sum = 0;
     for (uint32_t input : launch.inputs)
-      sum += double(program_.buffers[input].bytes(batch, plan_.timesteps));
+      sum += double(program_.buffers[input].bytes(batch_, plan_.timesteps));
     for (const std::vector<uint8_t> &weights : launch.weights)
       sum += double(weights.size());
     if (launch.encodes())
-      sum += double(program_.sample_bytes) * batch;
-    return sum + (launch.shape.out_form == cuda::formReadout ? 4.0 * batch * plan_.output_count : double(program_.buffers[launch.output].bytes(batch, plan_.timesteps)));
+      sum += double(program_.sample_bytes) * batch_;
+    return sum + (launch.shape.out_form == cuda::formReadout ? 4.0 * batch_ * plan_.output_count : double(program_.buffers[launch.output].bytes(batch_, plan_.timesteps)));
   }
 
-  void print(uint32_t batch, double run_us, const std::vector<float> &launch_us, float graph_us, double images_per_s) const {
+  void print(double run_us, const std::vector<float> &launch_us, float graph_us, double images_per_s) const {
     const Peak *peak = peakOf(info_.device_name);
+    const uint32_t batch = batch_;
     printf("{\"network\": \"%s\", \"timesteps\": %u, \"batch\": %u, \"form\": \"%s\", \"rate\": %.4f, \"device\": \"%s\", \"code\": \"%s\", \"graph_us\": %s, \"run_us\": %s, "
            "\"device_images_per_s\": %s, \"images_per_s\": %s, \"constant_bytes\": %llu, \"session_bytes\": %llu, \"peak_int8_tops\": %s, \"peak_tb_per_s\": %s, "
            "\"peak_source\": \"NVIDIA's data sheets, dense\", \"launches\": [",
            plan_.name.c_str(), plan_.timesteps, batch, form_.c_str(), rate_, info_.device_name, info_.code, number(graph_us).c_str(), number(run_us).c_str(),
-           numberOrNull(graph_us > 0, batch / graph_us * 1e6).c_str(), number(images_per_s).c_str(), static_cast<unsigned long long>(info_.constant_bytes),
+           numberOrNull(graph_us > 0, double(batch) / double(graph_us) * 1e6).c_str(), number(images_per_s).c_str(), static_cast<unsigned long long>(info_.constant_bytes),
            static_cast<unsigned long long>(info_.session_bytes), numberOrNull(peak, peak ? peak->int8_tops : 0).c_str(), numberOrNull(peak, peak ? peak->tb_per_s : 0).c_str());
     for (size_t i = 0; i < launch_us.size(); ++i) {
       const cuda::Launch &launch = program_.launches[i];
-      const double all = macs(launch) * batch, moved = bytes(launch, batch);
-      printf("%s{\"name\": \"%s\", \"kernel\": \"%s\", \"us\": %s, \"macs\": %s, \"bytes\": %s, \"bound_us\": %s, \"bytes_us\": %s}", i ? ", " : "", launch.name.c_str(),
-             cuda::nameOf(launch.kernel), number(launch_us[i]).c_str(), number(all).c_str(), number(moved).c_str(),
+      const double all = macs(launch) * batch, moved = bytes(launch);
+      printf("%s{\"name\": \"%s\", \"kernel\": \"%s\", \"tiles\": %u, \"features\": \"%s\", \"us\": %s, \"macs\": %s, \"bytes\": %s, \"bound_us\": %s, \"bytes_us\": %s}", i ? ", " : "", launch.name.c_str(),
+             cuda::nameOf(launch.kernel), launch.tiles, launch.layer() ? cuda::featuresOf(launch, batch).c_str() : "", number(launch_us[i]).c_str(), number(all).c_str(), number(moved).c_str(),
              numberOrNull(peak, peak ? 2 * all / peak->int8_tops * 1e-6 : 0).c_str(), numberOrNull(peak, peak ? moved / peak->tb_per_s * 1e-6 : 0).c_str());
     }
     printf("]}\n");
@@ -149,6 +156,7 @@ private:
   const plan::Network &plan_;
   std::string form_;
   double input_rate_, rate_; ///< of the input's spikes, of the layers' on average
+  uint32_t batch_;
   cuda::Program program_;
   bench::AlignedFile model_;
   lasnn_cuda_session *session_ = nullptr;
@@ -162,13 +170,31 @@ void writeFile(const std::string &path, const std::vector<uint8_t> &bytes, const
     fail(path + ": " + (error.empty() ? "cannot be written" : error));
 }
 
-void writeAll(const plan::Network &plan, const bench::Gpu &gpu, const std::vector<std::string> &forms, const std::string &prefix) {
+void writeAll(const plan::Network &plan, const std::vector<Variant> &all, const std::string &prefix) {
   std::string error;
-  writeFile(prefix + ".x86.lasnn", x86::writeLasnn(plan, {"bench_cuda", "", plan.name, "", ""}, {}, error), error);
-  for (const std::string &form : forms) {
-    const std::vector<uint8_t> bytes = bench::compileFor(gpu, plan, choiceOf(form), false, error);
-    writeFile(prefix + "." + form + ".lasnn", bytes, error);
-  }
+  const std::vector<uint8_t> bytes = x86::writeLasnn(plan, {"bench_cuda", "", plan.name, "", ""}, {}, error);
+  writeFile(prefix + ".x86.lasnn", bytes, error);
+  for (const Variant &one : all)
+    writeFile(prefix + "." + one.form + ".lasnn", one.compiled.bytes, "");
+}
+
+/// Every form for every batch, compiled side by side.
+std::vector<Variant> compileAll(const plan::Network &plan, const bench::Gpu &gpu, const std::vector<std::string> &forms, const std::vector<size_t> &batches, double rate) {
+  std::vector<std::pair<std::string, uint32_t>> wanted;
+  for (const std::string &form : forms)
+    for (size_t batch : batches)
+      wanted.emplace_back(form, uint32_t(batch));
+  std::vector<Variant> all(wanted.size());
+  std::atomic<size_t> next = 0;
+  std::vector<std::thread> workers;
+  for (unsigned i = 0; i < std::min<size_t>(std::max(1u, std::thread::hardware_concurrency()), wanted.size()); ++i)
+    workers.emplace_back([&] {
+      for (size_t at; (at = next++) < wanted.size();)
+        all[at] = compile(plan, gpu, wanted[at].first, wanted[at].second, rate);
+    });
+  for (std::thread &worker : workers)
+    worker.join();
+  return all;
 }
 
 } // namespace
@@ -176,7 +202,7 @@ void writeAll(const plan::Network &plan, const bench::Gpu &gpu, const std::vecto
 int main(int argc, char **argv) {
   bench::Flags flags(argc, argv,
                      "usage: bench_cuda [--net=resnet18|layer] [--width=N] [--size=N] [--stem-stride=N] [--channels=N] [--out=N] [--stride=N] [--timesteps=N] [--batch=N,...]\n"
-                     "                  [--form=auto,event,dense] [--rate=PERCENT] [--repeats=N] [--seconds=N] [--write=PREFIX] | --device");
+                     "                  [--form=auto|KERNEL[:TILES],...] [--rate=PERCENT] [--repeats=N] [--seconds=N] [--write=PREFIX] | --device");
   const bool ask = flags.flag("device");
   const std::string net = flags.text("net", "resnet18"), prefix = flags.text("write", "");
   const auto width = uint32_t(flags.number("width", 64)), size = uint32_t(flags.number("size", 32)), stem_stride = uint32_t(flags.number("stem-stride", 1)), channels = uint32_t(flags.number("channels", 64)),
@@ -190,8 +216,6 @@ int main(int argc, char **argv) {
   for (size_t value : {size_t(width), size_t(size), size_t(stem_stride), size_t(channels), size_t(out), size_t(stride), size_t(timesteps), size_t(repeats), *std::min_element(batches.begin(), batches.end())})
     if (value == 0)
       flags.usage();
-  for (const std::string &form : forms)
-    choiceOf(form);
   if (net != "resnet18" && net != "layer")
     flags.usage();
   std::string why;
@@ -205,14 +229,12 @@ int main(int argc, char **argv) {
   plan::Network plan = net == "layer" ? bench::oneLayer(channels, size, out, stride, timesteps, 1) : bench::resnet18({width, size, 10, stem_stride}, timesteps, 1);
   const std::vector<double> rates = bench::calibrate(plan, rate, 1);
   const double reached = std::accumulate(rates.begin(), rates.end(), 0.0) / double(rates.size());
+  const std::vector<Variant> all = compileAll(plan, *gpu, forms, batches, reached);
   if (!prefix.empty()) {
-    writeAll(plan, *gpu, forms, prefix);
+    writeAll(plan, all, prefix);
     return 0;
   }
-  for (const std::string &form : forms) {
-    Timing timing(plan, *gpu, form, rate, reached, uint32_t(*std::max_element(batches.begin(), batches.end())));
-    for (size_t batch : batches)
-      timing.measure(uint32_t(batch), repeats, seconds);
-  }
+  for (const Variant &one : all)
+    Timing(plan, one, rate, reached).measure(repeats, seconds);
   return 0;
 }

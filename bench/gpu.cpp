@@ -1,20 +1,50 @@
 #include "bench/gpu.h"
 
-#include "backends/cuda/nvrtc.h"
 #include "backends/cuda/source.h"
-#include "backends/cuda/write_lasnn.h"
 #include "tests/runtime/cuda/emulated_code.h"
 
-#include <dlfcn.h>
+#include "lasnn/lasnn.h"
 
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
 #include <cstdlib>
-#include <future>
+#include <fstream>
+#include <iterator>
 
 namespace lasnn::bench {
 namespace {
 
-std::vector<uint8_t> codeOf(const Gpu &gpu, const cuda::Program &program, std::string &error) {
-  return gpu.emulated ? test::emulatedCode(program, gpu.architecture) : cuda::compileCuda(cuda::sourceOf(program), gpu.architecture, error).bytes;
+/// Where a program's code is kept between runs of these programs, as LASNN_BENCH_CODE=FOLDER asks for; a ResNet-18 of dense kernels takes NVRTC minutes.
+std::string keptAt(const std::string &source, const std::string &architecture) {
+  const char *folder = std::getenv("LASNN_BENCH_CODE");
+  if (!folder)
+    return "";
+  std::string all = source, error;
+  for (const auto &[name, text] : cuda::kernelHeaders())
+    all += text;
+  all += cuda::nvrtcVersion(error);
+  char name[17];
+  snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(lasnn_hash64(all.data(), all.size(), 0)));
+  return std::string(folder) + "/" + name + "." + architecture;
+}
+
+cuda::Cubin codeOf(const cuda::Program &program, const std::string &architecture, std::string &error) {
+  const std::string path = keptAt(cuda::sourceOf(program), architecture);
+  if (std::ifstream kept(path, std::ios::binary); kept)
+    return {architecture, {std::istreambuf_iterator<char>(kept), {}}, {}};
+  const cuda::Cubin code = cuda::compileProgram(program, architecture, error);
+  if (!path.empty() && error.empty()) {
+    static std::atomic<int> unique = 0; // written beside and moved: whoever reads finds all of it
+    const std::string beside = path + "." + std::to_string(getpid()) + "." + std::to_string(unique++);
+    std::ofstream file(beside, std::ios::binary);
+    file.write(reinterpret_cast<const char *>(code.bytes.data()), std::streamsize(code.bytes.size()));
+    if (!file.flush() || std::rename(beside.c_str(), path.c_str()) != 0)
+      error = "LASNN_BENCH_CODE: " + path + " cannot be written";
+  }
+  return code;
 }
 
 std::string dotted(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
@@ -45,34 +75,23 @@ std::optional<Gpu> findGpu(std::string &why) {
   return gpu;
 }
 
-cuda::Program programOf(const plan::Network &plan, cuda::Choice choice) {
-  std::string error;
-  return cuda::makeProgram(plan, choice, error);
+cuda::Options optionsFor(const Gpu &gpu, const std::string &form, uint32_t batch, double rate) {
+  cuda::Options options;
+  options.architecture = gpu.architecture, options.batch = batch, options.rate = rate;
+  options.prefer = form == "auto" ? "" : form;
+  return options;
 }
 
-std::vector<uint8_t> compileFor(const Gpu &gpu, const plan::Network &plan, cuda::Choice choice, bool stream, std::string &error) {
-  const cuda::Program whole = cuda::makeProgram(plan, choice, error);
-  plan::Network single = plan;
-  single.timesteps = 1;
-  std::string step_error;
-  const cuda::Program step = stream ? cuda::makeProgram(single, choice, step_error) : cuda::Program();
-  cuda::Code code = {gpu.architecture, {}, {}};
-  if (error.empty() && step_error.empty()) {
-    std::future<std::vector<uint8_t>> beside = std::async(std::launch::async, [&] { return stream ? codeOf(gpu, step, step_error) : std::vector<uint8_t>(); });
-    code.whole = codeOf(gpu, whole, error);
-    code.step = beside.get();
-  }
-  if (error.empty())
-    error = step_error;
-  if (!error.empty())
-    return {};
-  cuda::FileContent content;
-  content.whole = &whole;
-  content.step = stream ? &step : nullptr;
-  content.timesteps = plan.timesteps;
-  content.input_max = plan.encoding == plan::Encoding::Direct ? 255 : plan.buffers[0].max_count;
-  content.codes = {code};
-  return cuda::writeLasnn(content, {"bench", "", plan.name, "", ""}, {}, error);
+cuda::Compiled compileFor(const Gpu &gpu, const plan::Network &plan, const cuda::Options &options, std::string &error) {
+  cuda::CompileOptions how;
+  how.architectures = {gpu.architecture};
+  how.kernels = options;
+  how.maker = codeOf;
+  if (gpu.emulated)
+    how.maker = [](const cuda::Program &program, const std::string &architecture, std::string &) {
+      return cuda::Cubin{architecture, test::emulatedCode(program, architecture), {}};
+    };
+  return cuda::compileNetwork(plan, {"bench", "", plan.name, "", ""}, {}, how, error);
 }
 
 } // namespace lasnn::bench

@@ -2,7 +2,7 @@
 // runtime's tests (LASNN_CUDA_DRIVER), in that driver's own form. For tests and benchmarks; no MLIR.
 #pragma once
 
-#include "backends/cuda/program.h"
+#include "backends/cuda/compile.h"
 
 #include <optional>
 #include <string>
@@ -19,10 +19,10 @@ struct Gpu {
 /// Device 0, or nothing with `why`.
 std::optional<Gpu> findGpu(std::string &why);
 
-/// The program of all steps at once.
-cuda::Program programOf(const plan::Network &plan, cuda::Choice choice);
+/// What a form's name stands for: "auto" is the cost model's choice, anything else a kernel for every layer that it can compute ("split", "split:2").
+cuda::Options optionsFor(const Gpu &gpu, const std::string &form, uint32_t batch, double rate);
 
-/// Programs, code for `gpu`, file. `stream`: with the program of one step too. Empty with `error` set.
-std::vector<uint8_t> compileFor(const Gpu &gpu, const plan::Network &plan, cuda::Choice choice, bool stream, std::string &error);
+/// Programs, code for `gpu`, file. No bytes with `error` set where something fails.
+cuda::Compiled compileFor(const Gpu &gpu, const plan::Network &plan, const cuda::Options &options, std::string &error);
 
 } // namespace lasnn::bench

@@ -1,9 +1,10 @@
-// The Loihi mapper on networks with published mappings: cores, hops, busiest links, energy and the mapper's own time. One JSON object on stdout.
+// The Loihi mapper on networks with published mappings: cores, hops, busiest links, energy and the mapper's own time. One JSON object on
+// stdout.
 //   bench_loihi_map [--case=NAME] [--dvs=FILE.yaml] [--effort=N] [--seed=N]
 // --dvs: SANA-FE's dvs.yaml, unpacked (shared/data/models/sanafe_dvs); without it those cases are left out.
-#include "bench/loihi_dvs.h"
 #include "backends/loihi/map/map.h"
 #include "backends/loihi/map/place.h"
+#include "bench/loihi_dvs.h"
 
 #include <chrono>
 #include <cstdio>
@@ -53,7 +54,7 @@ public:
     layer.synapses.push_back(std::move(s));
     return finish(std::move(layer));
   }
-  Builder &linear(const std::string &name, uint32_t channels) {
+  Builder &linear(const std::string &name, uint32_t channels, bool readout = false) {
     const plan::Buffer in = net.buffers.back();
     plan::Layer layer;
     layer.name = name;
@@ -65,7 +66,12 @@ public:
     layer.out_channels = channels;
     fill(s, channels, in.channels);
     layer.synapses.push_back(std::move(s));
-    return finish(std::move(layer));
+    if (!readout) return finish(std::move(layer));
+    layer.kind = plan::LayerKind::Readout;
+    layer.bias.assign(channels, 0);
+    net.output_count = channels;
+    net.layers.push_back(std::move(layer));
+    return *this;
   }
   Builder &sumPool(uint32_t kernel) {
     const plan::Buffer in = net.buffers.back();
@@ -91,7 +97,8 @@ private:
   void fill(plan::Synapse &s, uint32_t k, uint32_t c) {
     s.weight.resize(size_t(k) * c * s.kernel_h * s.kernel_w);
     for (int8_t &w : s.weight)
-      do w = int8_t(int(random_() % 255) - 127);
+      do
+        w = int8_t(int(random_() % 255) - 127);
       while (w == 0);
   }
   Builder &finish(plan::Layer layer) {
@@ -114,17 +121,27 @@ private:
 Builder pseudoMobileNet(bool as_published) {
   Builder b(3, 32, 32, plan::Reset::Subtract);
   if (as_published) b.relay();
-  b.conv("00Conv", 32, 3, 2, 1).conv("01DW", 32, 3, 1, 1, 0).conv("02Conv", 64, 1, 1, 0).conv("03DW", 64, 3, 2, 1, 0).conv("04Conv", 128, 1, 1, 0);
-  b.conv("05DW", 128, 3, 1, 1, 0).conv("06Conv", 128, 1, 1, 0).conv("07DW", 128, 3, 2, 1, 0).conv("08Conv", 256, 1, 1, 0).conv("09DW", 256, 3, 1, 1, 0);
+  b.conv("00Conv", 32, 3, 2, 1)
+      .conv("01DW", 32, 3, 1, 1, 0)
+      .conv("02Conv", 64, 1, 1, 0)
+      .conv("03DW", 64, 3, 2, 1, 0)
+      .conv("04Conv", 128, 1, 1, 0);
+  b.conv("05DW", 128, 3, 1, 1, 0)
+      .conv("06Conv", 128, 1, 1, 0)
+      .conv("07DW", 128, 3, 2, 1, 0)
+      .conv("08Conv", 256, 1, 1, 0)
+      .conv("09DW", 256, 3, 1, 1, 0);
   b.conv("10Conv", 256, 1, 1, 0);
-  if (as_published) b.conv("11AvgPool", 256, 2, 2, 0, 0);
-  else b.sumPool(2);
-  return b.linear("13Dense", 10), b;
+  if (as_published) return b.conv("11AvgPool", 256, 2, 2, 0, 0).linear("13Dense", 10), b;
+  return b.sumPool(2).linear("13Dense", 10, true), b;
 }
 
-double secondsSince(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
+double secondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
-Json mapped(const plan::Network &net, const Chip &chip, const std::string &objective = "cores", bool baselines = true, unsigned threads = 0) {
+Json mapped(const plan::Network &net, const Chip &chip, const std::string &objective = "cores", bool baselines = true,
+            unsigned threads = 0) {
   MapOptions options;
   options.objective = *parseObjective(objective);
   options.objective_text = objective;
@@ -141,7 +158,8 @@ Json mapped(const plan::Network &net, const Chip &chip, const std::string &objec
   }
   const lmap::Mapping &m = *result.mapping;
   uint64_t neurons = 0, synapses = 0;
-  for (const lmap::Layer &layer : m.layers()) neurons += uint64_t(layer.channels()) * layer.height() * layer.width(), synapses += layer.synapses();
+  for (const lmap::Layer &layer : m.layers())
+    neurons += uint64_t(layer.channels()) * layer.height() * layer.width(), synapses += layer.synapses();
   json["neurons"] = neurons;
   json["synapses"] = synapses;
   json["cores"] = m.cores_size();
@@ -156,9 +174,15 @@ Json mapped(const plan::Network &net, const Chip &chip, const std::string &objec
   }
   json["cores_by_layer"] = by_layer;
   for (const lmap::Score &s : m.result().scores())
-    json["scores"][s.name()] = {{"cores", s.cores()}, {"packets", s.packets()}, {"mean_hops", s.mean_hops()}, {"max_link", s.max_link()},
-                                {"between_chips", s.between_chips()}, {"energy_pj", s.energy_pj()}, {"feasible", s.feasible()}};
-  for (const PassTime &t : result.times) json["ms"][t.pass] = t.ms;
+    json["scores"][s.name()] = {{"cores", s.cores()},
+                                {"packets", s.packets()},
+                                {"mean_hops", s.mean_hops()},
+                                {"max_link", s.max_link()},
+                                {"between_chips", s.between_chips()},
+                                {"energy_pj", s.energy_pj()},
+                                {"feasible", s.feasible()}};
+  for (const PassTime &t : result.times)
+    json["ms"][t.pass] = t.ms;
   if (!result.errors.empty()) json["errors"] = result.errors;
   return json;
 }
@@ -193,7 +217,8 @@ Json layered(uint32_t side, uint32_t layers, uint32_t width) {
   traffic.cores = layers * width;
   for (uint32_t l = 0; l + 1 < layers; ++l)
     for (uint32_t a = 0; a < width; ++a)
-      for (uint32_t b = 0; b < width; ++b) traffic.edges.push_back({l * width + a, (l + 1) * width + b, 1});
+      for (uint32_t b = 0; b < width; ++b)
+        traffic.edges.push_back({l * width + a, (l + 1) * width + b, 1});
   return placed(traffic, chip, nullptr, flags.effort);
 }
 
@@ -206,11 +231,16 @@ const char *valueOf(const char *argument, const char *name) {
 
 int main(int argc, char **argv) {
   for (int i = 1; i < argc; ++i) {
-    if (const char *value = valueOf(argv[i], "--case")) flags.only = value;
-    else if (const char *value = valueOf(argv[i], "--dvs")) flags.dvs = value;
-    else if (const char *value = valueOf(argv[i], "--effort")) flags.effort = unsigned(std::min(4L, std::strtol(value, nullptr, 10)));
-    else if (const char *value = valueOf(argv[i], "--seed")) flags.seed = std::strtoull(value, nullptr, 10);
-    else return std::fprintf(stderr, "bench_loihi_map: unknown argument %s\n", argv[i]), 2;
+    if (const char *value = valueOf(argv[i], "--case"))
+      flags.only = value;
+    else if (const char *value = valueOf(argv[i], "--dvs"))
+      flags.dvs = value;
+    else if (const char *value = valueOf(argv[i], "--effort"))
+      flags.effort = unsigned(std::min(4L, std::strtol(value, nullptr, 10)));
+    else if (const char *value = valueOf(argv[i], "--seed"))
+      flags.seed = std::strtoull(value, nullptr, 10);
+    else
+      return std::fprintf(stderr, "bench_loihi_map: unknown argument %s\n", argv[i]), 2;
   }
   const Chip chip = *loadChip("loihi1").chip;
   Json all;
@@ -222,6 +252,7 @@ int main(int argc, char **argv) {
   };
   run("pseudo_mobilenet_as_published", [&] { return mapped(pseudoMobileNet(true).net, chip); });
   run("pseudo_mobilenet", [&] { return mapped(pseudoMobileNet(false).net, chip); });
+  run("pseudo_mobilenet_energy", [&] { return mapped(pseudoMobileNet(false).net, chip, "energy"); });
   run("mnist_cnn", [&] {
     // Four layers, 4,682 neurons with the input, 7,400 weights: NxTF's size; its exact shapes are not published.
     Builder b(1, 28, 28, plan::Reset::Zero);
@@ -229,8 +260,15 @@ int main(int argc, char **argv) {
   });
   run("vgg_energy", [&] { // the shapes of the project's CIFAR-10 student
     Builder b(3, 32, 32, plan::Reset::Zero);
-    return mapped(b.conv("conv1", 32, 3, 1, 1).conv("conv2", 32, 3, 2, 1).conv("conv3", 64, 3, 1, 1).conv("conv4", 64, 3, 2, 1).conv("conv5", 128, 3, 1, 1)
-                      .sumPool(8).linear("dense", 10).net, chip, "energy");
+    return mapped(b.conv("conv1", 32, 3, 1, 1)
+                      .conv("conv2", 32, 3, 2, 1)
+                      .conv("conv3", 64, 3, 1, 1)
+                      .conv("conv4", 64, 3, 2, 1)
+                      .conv("conv5", 128, 3, 1, 1)
+                      .sumPool(8)
+                      .linear("dense", 10, true)
+                      .net,
+                  chip, "energy");
   });
   run("layered_16x16", [&] { return layered(16, 16, 16); });
   run("layered_32x32", [&] { return layered(32, 16, 64); });
@@ -240,13 +278,15 @@ int main(int argc, char **argv) {
   });
   run("million", [&] { // 1,048,576 neurons
     Builder b(2, 128, 128, plan::Reset::Zero);
-    return mapped(b.conv("conv1", 16, 3, 1, 1).conv("conv2", 16, 3, 1, 1).conv("conv3", 16, 3, 1, 1).conv("conv4", 16, 3, 1, 1).net, chip, "cores", false, 1);
+    return mapped(b.conv("conv1", 16, 3, 1, 1).conv("conv2", 16, 3, 1, 1).conv("conv3", 16, 3, 1, 1).conv("conv4", 16, 3, 1, 1).net, chip,
+                  "cores", false, 1);
   });
-  if (!flags.dvs.empty() && (wanted("dvs") || wanted("dvs_placement"))) {
+  if (!flags.dvs.empty() && (wanted("dvs") || wanted("dvs_energy") || wanted("dvs_placement"))) {
     std::string error;
     const std::optional<bench::DvsNetwork> dvs = bench::readDvs(flags.dvs, error);
     if (!dvs) return std::fprintf(stderr, "bench_loihi_map: %s\n", error.c_str()), 1;
     run("dvs", [&] { return mapped(dvs->plan, chip); });
+    run("dvs_energy", [&] { return mapped(dvs->plan, chip, "energy"); });
     run("dvs_placement", [&] {
       Json json = placed(dvs->traffic, chip, &dvs->address, 4);
       json["fired"] = dvs->fired;

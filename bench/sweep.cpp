@@ -12,7 +12,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <thread>
 
 using namespace lasnn;
@@ -31,12 +30,27 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 void count(Run &run, const lasnn_layer_stats &s) { run.spikes += s.spikes, run.clips += s.clips, run.slots += s.neurons * s.steps; }
 
-void checkSize(const data::Dataset &set, size_t input_size) {
-  if (set.imageBytes() != input_size)
-    bench::fail("a sample of " + set.name + " has " + std::to_string(set.imageBytes()) + " bytes, the network takes " + std::to_string(input_size));
+struct Source {
+  std::string spec, split;
+  size_t limit;
+};
+
+/// The set in the form that the network takes.
+data::Dataset load(const Source &source, const lasnn_network_info &info) {
+  const bool events = info.encoding == LASNN_EVENTS;
+  data::LoadOptions options;
+  options.limit = source.limit, options.frames = events ? info.timesteps : 0, options.maxCount = events ? info.input_max : 0;
+  std::string error;
+  std::optional<data::Dataset> set = data::load(source.spec, source.split, options, error);
+  if (!set)
+    bench::fail(error);
+  if (set->events != events || set->imageBytes() != info.input_size)
+    bench::fail("a sample of " + set->name + " has " + std::to_string(set->imageBytes()) + " bytes of " + (set->events ? "events" : "an image") + ", the network takes " +
+                std::to_string(info.input_size) + " of " + (events ? "events" : "an image"));
+  return std::move(*set);
 }
 
-Run onCpu(const bench::AlignedFile &model, const data::Dataset &set, unsigned threads) {
+Run onCpu(const bench::AlignedFile &model, const Source &source, data::Dataset &set, unsigned threads) {
   std::vector<lasnn_network *> nets(threads);
   char error[512] = "";
   for (lasnn_network *&net : nets) {
@@ -46,7 +60,7 @@ Run onCpu(const bench::AlignedFile &model, const data::Dataset &set, unsigned th
   }
   lasnn_network_info info;
   lasnn_get_info(nets[0], &info);
-  checkSize(set, info.input_size);
+  set = load(source, info);
   Run run = {"x86", lasnn_isa_name(info.isa), std::vector<int32_t>(set.count * info.output_count), info.output_count};
   std::atomic<size_t> next = 0;
   const double start = now();
@@ -71,23 +85,23 @@ Run onCpu(const bench::AlignedFile &model, const data::Dataset &set, unsigned th
   return run;
 }
 
-Run onGpu(const bench::AlignedFile &model, const data::Dataset &set, uint32_t batch) {
+Run onGpu(const bench::AlignedFile &model, const Source &source, data::Dataset &set, uint32_t batch) {
   lasnn_cuda_options options = {};
   options.size = sizeof options;
-  options.max_batch = batch = std::min<uint32_t>(batch, uint32_t(set.count));
+  options.max_batch = batch;
   lasnn_cuda_session *session = nullptr;
   char error[1024] = "";
   if (const lasnn_status status = lasnn_cuda_create(model.data(), model.size(), &options, &session, error, sizeof error); status != LASNN_OK)
     bench::fail(error, status == LASNN_NO_DEVICE ? 77 : 1);
   lasnn_cuda_info info;
   lasnn_cuda_get_info(session, &info);
-  checkSize(set, info.network.input_size);
-  const size_t count_out = info.network.output_count;
-  Run run = {info.device_name, info.code, std::vector<int32_t>(set.count * count_out), count_out};
+  set = load(source, info.network);
+  const size_t outputs = info.network.output_count;
+  Run run = {info.device_name, info.code, std::vector<int32_t>(set.count * outputs), outputs};
   const double start = now();
   for (size_t i = 0; i < set.count; i += batch) {
     const auto n = uint32_t(std::min<size_t>(batch, set.count - i));
-    if (lasnn_cuda_submit(session, set.image(i), n * info.network.input_size, n, &run.outputs[i * count_out], n * count_out) != LASNN_OK)
+    if (lasnn_cuda_submit(session, set.image(i), n * info.network.input_size, n, &run.outputs[i * outputs], n * outputs) != LASNN_OK)
       bench::fail(lasnn_cuda_get_error(session));
   }
   if (lasnn_cuda_wait(session) != LASNN_OK)
@@ -114,19 +128,17 @@ int main(int argc, char **argv) {
   if (path.empty() || spec.empty() || (device != "cuda" && device != "x86") || batch == 0 || threads == 0)
     flags.usage();
   const bench::AlignedFile model(path);
-  std::string error;
-  const std::optional<data::Dataset> set = data::load(spec, split, limit, error);
-  if (!set)
-    bench::fail(error);
-  const Run run = device == "cuda" ? onGpu(model, *set, uint32_t(batch)) : onCpu(model, *set, unsigned(threads));
+  const Source source = {spec, split, limit};
+  data::Dataset set;
+  const Run run = device == "cuda" ? onGpu(model, source, set, uint32_t(batch)) : onCpu(model, source, set, unsigned(threads));
   size_t correct = 0;
-  for (size_t i = 0; i < set->count; ++i) {
+  for (size_t i = 0; i < set.count; ++i) {
     const auto first = run.outputs.begin() + long(i * run.output_count);
-    correct += size_t(std::max_element(first, first + long(run.output_count)) - first) == set->labels[i];
+    correct += size_t(std::max_element(first, first + long(run.output_count)) - first) == set.labels[i];
   }
   printf("{\"device\": \"%s\", \"isa\": \"%s\", \"images\": %zu, \"top1\": %.4f, \"digest\": \"%016llx\", \"images_per_s\": %.0f, \"spike_rate\": %.6f, \"clips\": %llu}\n",
-         run.device.c_str(), run.isa.c_str(), set->count, 100.0 * double(correct) / double(set->count),
-         static_cast<unsigned long long>(lasnn_hash64(run.outputs.data(), run.outputs.size() * sizeof(int32_t), 0)), double(set->count) / run.seconds,
+         run.device.c_str(), run.isa.c_str(), set.count, 100.0 * double(correct) / double(set.count),
+         static_cast<unsigned long long>(lasnn_hash64(run.outputs.data(), run.outputs.size() * sizeof(int32_t), 0)), double(set.count) / run.seconds,
          run.slots ? double(run.spikes) / double(run.slots) : 0, static_cast<unsigned long long>(run.clips));
   return 0;
 }

@@ -54,8 +54,13 @@ llvm::SmallVector<int32_t> intPerChannel(mlir::ElementsAttr attr, int64_t channe
 /// file, else the operation's own name and result number.
 std::string nameOf(mlir::Operation *op);
 
-/// The operations of a network, operands first; among those that are ready, textual order decides. Backends, reports and
-/// the interpreter all use this order. The network must be verified (S4).
+/// What has to be there before `op` is computed: its operands, but none of a delay's (S5).
+inline mlir::OperandRange awaited(mlir::Operation *op) {
+  return mlir::isa<DelayOp>(op) ? op->getOperands().take_front(0) : op->getOperands();
+}
+
+/// The operations of a network, operands first; among those that are ready, textual order decides, and a delay is always
+/// ready (S5). Backends, reports and the interpreter all use this order. The network must be verified (S4).
 llvm::SmallVector<mlir::Operation *> executionOrder(NetworkOp network);
 
 } // namespace lasnn::snn

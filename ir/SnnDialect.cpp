@@ -116,7 +116,7 @@ llvm::SmallVector<Operation *> executionOrder(NetworkOp network) {
     while (!stack.empty()) {
       Operation *op = stack.back();
       Operation *waiting = nullptr;
-      for (Value operand : op->getOperands())
+      for (Value operand : awaited(op))
         if (Operation *producer = operand.getDefiningOp(); producer && !placed.contains(producer)) {
           waiting = producer;
           break;

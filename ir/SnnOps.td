@@ -164,6 +164,27 @@ def Snn_IFOp : Snn_NeuronOp<"if", (ins)> {
   let summary = "integrate-and-fire: LIF without leak (N1..N7)";
 }
 
+//===--- delay ---===//
+
+def Snn_DelayOp : Snn_Op<"delay"> { // has state: not Pure
+  let summary = "spikes of the step before; 0 at step 1 (D1..D4)";
+  let description = [{
+    The one way to feed back. It waits for no operand, so that the textual order below is also one of execution:
+
+    ```mlir
+    %back = snn.delay %s : (tensor<3xf32>) -> tensor<3xf32>
+    %i = snn.linear %x {...} : (tensor<4xf32>) -> tensor<3xf32>
+    %r = snn.linear %back {...} : (tensor<3xf32>) -> tensor<3xf32>
+    %sum = snn.add %i, %r : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+    %s = snn.lif %sum {...} : (tensor<3xf32>) -> tensor<3xf32>
+    ```
+  }];
+  let arguments = (ins Snn_Value:$input);
+  let results = (outs Snn_Value:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 //===--- read-out and fused layers ---===//
 
 def Snn_ReadoutOp : Snn_Op<"readout"> { // has state

@@ -1,4 +1,4 @@
-// Verifiers of the network, its ends and its fused layers: spec.md rules S, T1, E, Y.
+// Verifiers of the network, its ends, its delays and its fused layers: spec.md rules S, T1, E, D, Y.
 #include "ir/Verify.h"
 
 #include "llvm/ADT/DenseSet.h"
@@ -7,8 +7,8 @@
 using namespace mlir;
 using namespace lasnn::snn;
 
-/// S4: no cycle. Depth-first over operands; `open` holds the path.
-static LogicalResult verifyAcyclic(NetworkOp network) {
+/// No cycle but through operations that `cuts` names. Depth-first over operands; `open` holds the path.
+static LogicalResult verifyCycles(NetworkOp network, llvm::function_ref<bool(Operation *)> cuts, StringRef rule, StringRef message) {
   llvm::DenseSet<Operation *> done, open;
   // An explicit stack: a hostile file may be deep.
   for (Operation &root : network.getBody().front()) {
@@ -22,7 +22,7 @@ static LogicalResult verifyAcyclic(NetworkOp network) {
         }
         open.insert(op);
       }
-      if (next == op->getNumOperands()) {
+      if (next == op->getNumOperands() || cuts(op)) {
         open.erase(op);
         done.insert(op);
         stack.pop_back();
@@ -30,7 +30,7 @@ static LogicalResult verifyAcyclic(NetworkOp network) {
       }
       Operation *producer = op->getOperand(next++).getDefiningOp();
       if (producer && open.contains(producer))
-        return broken(producer, "S4") << "the operation depends on its own result, expected a graph without cycles";
+        return broken(producer, rule) << message;
       if (producer && !done.contains(producer)) stack.emplace_back(producer, 0);
     }
   }
@@ -80,7 +80,20 @@ LogicalResult NetworkOp::verify() {
   }
   if (inputs != 1) return broken(*this, "S2") << "the network has " << inputs << " inputs, expected 1";
   if (outputs < 1) return broken(*this, "S2") << "the network has no output, expected at least 1";
-  return verifyAcyclic(*this);
+  if (failed(verifyCycles(*this, [](Operation *op) { return isa<DelayOp>(op); }, "S4",
+                          "the operation depends on its own result of the same step, expected a snn.delay on every cycle")))
+    return failure();
+  return verifyCycles(*this, [](Operation *op) { return getNeuron(op) || (isa<LayerOp>(op) && !isReadout(op)); }, "D3",
+                      "the operation feeds back to itself without a neuron, expected one on every cycle: nothing else bounds its counts");
+}
+
+LogicalResult DelayOp::verify() {
+  if (failed(verifyShapes(*this))) return failure();
+  Type element = tensorType(getInput()).getElementType();
+  if (getInput().getType() != getResult().getType() || !(element.isF32() || element.isUnsignedInteger(8)))
+    return broken(*this, "D2") << "types (operand, result) are (" << getInput().getType() << ", " << getResult().getType()
+                               << "), expected one type of f32 or ui8 elements: spikes";
+  return success();
 }
 
 /// T1, where the forms could mix: currents never meet spikes except through a synapse. Element types are checked by each op.
@@ -134,6 +147,7 @@ LogicalResult LayerOp::verify() {
   for (Operation &op : body) {
     bool end = getNeuron(&op) || isa<ReadoutOp>(op);
     ends += end;
+    if (isa<DelayOp>(op)) return broken(*this, "D4") << "the body holds a delay, expected it in the network, its result an input of the layer";
     if (!end && !isa<Conv2DOp, LinearOp, FlattenOp, AddOp, MaxPoolOp, YieldOp>(op))
       return broken(*this, "Y2") << "the body holds '" << op.getName() << "', expected conv2d, linear, flatten, add, max_pool, one neuron or read-out";
     if (isa<MaxPoolOp>(op) && isa<BlockArgument>(op.getOperand(0)))

@@ -67,7 +67,16 @@ void Bounds::capCounts(Operation *op, SmallVector<Range> &ranges) {
   }
 }
 
+SmallVector<Range> Bounds::lookup(Value value) {
+  auto it = signals.find(value);
+  if (it != signals.end()) return it->second;
+  SmallVector<Range> ranges = signalOf(value.getDefiningOp()); // ends at a neuron (D3), whose counts do not depend on what feeds it
+  signals[value] = ranges;
+  return ranges;
+}
+
 SmallVector<Range> Bounds::signalOf(Operation *op) {
+  if (auto layer = dyn_cast<LayerOp>(op)) return signalOf(cast<YieldOp>(layer.getBody().front().back()).getValue().getDefiningOp());
   if (auto encode = dyn_cast<EncodeOp>(op)) {
     bool events = encode.getEncoding() == Encoding::Events;
     return SmallVector<Range>(channels(encode.getResult()), events ? Range{0, int64_t(encode.getMaxCount())} : Range{-128, 127});
@@ -82,7 +91,7 @@ SmallVector<Range> Bounds::signalOf(Operation *op) {
     for (auto [a, b] : llvm::zip(ranges, lookup(add.getRhs()))) a.hi += b.hi;
     capCounts(op, ranges);
   }
-  return ranges; // max_pool: as its input
+  return ranges; // max_pool, delay: as its input
 }
 
 Bounds::Bounds(NetworkOp network) {
@@ -90,7 +99,7 @@ Bounds::Bounds(NetworkOp network) {
     if (isa<InputOp, OutputOp>(op)) continue;
     auto layer = dyn_cast<LayerOp>(op);
     if (!layer) {
-      signals[op->getResult(0)] = signalOf(op);
+      lookup(op->getResult(0));
       continue;
     }
     Block &body = layer.getBody().front();

@@ -35,7 +35,8 @@ public:
 private:
   llvm::SmallVector<Range> signalOf(mlir::Operation *op);
   llvm::SmallVector<CurrentRange> currentOf(mlir::Operation *op);
-  llvm::SmallVector<Range> lookup(mlir::Value value) const { return signals.find(value)->second; }
+  /// Found when asked for: a delay stands before its operand.
+  llvm::SmallVector<Range> lookup(mlir::Value value);
   void capCounts(mlir::Operation *op, llvm::SmallVector<Range> &ranges);
 
   llvm::DenseMap<mlir::Value, llvm::SmallVector<Range>> signals;         ///< per channel

@@ -1,5 +1,6 @@
 #include "passes/Support.h"
 
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SmallVectorExtras.h"
 
 using namespace mlir;
@@ -18,7 +19,7 @@ Kind Kinds::of(Value value) {
   else if (getNeuron(op)) kind = Kind::Spikes;
   else if (isa_and_nonnull<ReadoutOp>(op)) kind = Kind::Result;
   else if (isa_and_nonnull<ReluOp>(op)) kind = Kind::Ann;
-  else if (isa_and_nonnull<SumPoolOp, MaxPoolOp, AvgPoolOp, FlattenOp>(op)) kind = of(op->getOperand(0));
+  else if (isa_and_nonnull<SumPoolOp, MaxPoolOp, AvgPoolOp, FlattenOp, DelayOp>(op)) kind = of(op->getOperand(0));
   else if (auto layer = dyn_cast_or_null<LayerOp>(op)) kind = of(cast<YieldOp>(layer.getBody().front().back()).getValue());
   else if (auto add = dyn_cast_or_null<AddOp>(op)) {
     Kind lhs = of(add.getLhs()), rhs = of(add.getRhs());
@@ -112,11 +113,20 @@ std::optional<Recorded> getRecorded(Operation *op) {
 }
 
 void tidy(NetworkOp network) {
-  SmallVector<Operation *> order = executionOrder(network);
-  for (Operation *op : llvm::reverse(order)) {
-    if (!isa<InputOp, OutputOp>(op) && op->use_empty()) op->erase();
-    else op->moveBefore(&network.getBody().front(), network.getBody().front().begin());
+  SmallVector<Operation *> order = executionOrder(network), waiting;
+  llvm::DenseSet<Operation *> used; // by an output, if only at a later step: a cycle uses itself
+  for (Operation *op : order)
+    if (isa<InputOp, OutputOp>(op)) waiting.push_back(op);
+  while (!waiting.empty()) {
+    Operation *op = waiting.pop_back_val();
+    if (!used.insert(op).second) continue;
+    for (Value operand : op->getOperands()) waiting.push_back(operand.getDefiningOp());
   }
+  for (Operation *op : llvm::reverse(order))
+    if (used.contains(op)) op->moveBefore(&network.getBody().front(), network.getBody().front().begin());
+    else op->dropAllUses();
+  for (Operation *op : order)
+    if (!used.contains(op)) op->erase();
 }
 
 } // namespace lasnn

@@ -13,7 +13,7 @@ namespace lasnn {
 /// What a value carries. In float form every tensor is f32, so that only its producers tell.
 enum class Kind {
   Pixels,  ///< snn.input
-  Spikes,  ///< of a neuron, of events; pooled, flattened, added to other spikes
+  Spikes,  ///< of a neuron, of events; pooled, flattened, delayed, added to other spikes
   Analog,  ///< a direct encoding; pooled, flattened
   Current, ///< of a synapse; sums of those
   Ann,     ///< behind an ANN's activation
@@ -59,7 +59,7 @@ struct Recorded {
 };
 std::optional<Recorded> getRecorded(mlir::Operation *op);
 
-/// Removes operations whose results nobody uses, and orders the rest as they execute.
+/// Removes operations that no output depends on, at whatever step, and orders the rest as they execute.
 void tidy(snn::NetworkOp network);
 
 } // namespace lasnn

@@ -14,8 +14,8 @@ struct Gpu {
   double memory_gb_s;
 };
 
-// Data sheets: A100 80 GB SXM (NVIDIA, 2021): 108 SMs, 1.41 GHz, 624 TOPS of dense int8, 2039 GB/s. H100 SXM (NVIDIA, 2023): 132 SMs, 1979 TOPS,
-// which is 4096 multiply-adds a cycle and SM at 1.83 GHz, 3350 GB/s; an H200 differs in its memory, 4800 GB/s.
+// Data sheets: A100 80 GB SXM (NVIDIA, 2021): 108 SMs, 1.41 GHz, 624 TOPS of dense int8, 2039 GB/s. H100 SXM (NVIDIA, 2023): 132 SMs, 1979
+// TOPS, which is 4096 multiply-adds a cycle and SM at 1.83 GHz, 3350 GB/s; an H200 differs in its memory, 4800 GB/s.
 constexpr Gpu gpus[] = {
     {"sm_80", "A100", 108, 1.41, 2048, 2039},
     {"sm_90", "H100", 132, 1.83, 4096, 3350},
@@ -24,33 +24,31 @@ constexpr Gpu gpus[] = {
 
 /// Launches of a recorded graph follow each other this closely: an assumption until a GPU has been asked.
 constexpr double launch_us = 2;
-/// Warp instructions an SM issues a cycle where they are integer ones: 64 lanes' worth (CUDA programming guide, throughput of native arithmetic).
-constexpr double instructionsACycle = 2;
+/// Warp instructions of such kernels that an SM issues a cycle: two integer ones (64 lanes; CUDA programming guide, throughput of native arithmetic),
+/// with multiplies and moves beside them on the other pipe; four at most. In between until a GPU has been asked.
+constexpr double instructionsACycle = 3;
+/// Of what does not bound a kernel, this much shows nevertheless: an assumption that tells kernels with one bound apart.
+constexpr double unhidden = 0.1;
 
-struct Measured {
-  const char *architecture, *features, *kernel;
-  uint32_t tiles;
-  double us;
-};
-constexpr Measured measured[] = {
+const std::vector<Measurement> &measurements() {
+  static const std::vector<Measurement> all = {
 #define MEASURED(architecture, features, kernel, tiles, us) {architecture, features, kernel, tiles, us},
 #include "backends/cuda/measured.inc"
 #undef MEASURED
-    {"", "", "", 0, 0},
-};
+  };
+  return all;
+}
 
 const Gpu *gpuOf(const std::string &architecture) {
   for (const Gpu &gpu : gpus)
-    if (architecture == gpu.architecture)
-      return &gpu;
+    if (architecture == gpu.architecture) return &gpu;
   return nullptr;
 }
 
 std::string layerKernels() {
   std::string names;
   for (const Form &form : forms())
-    if (!form.tiles.empty())
-      names += (names.empty() ? "" : ", ") + std::string(form.name);
+    if (!form.tiles.empty()) names += (names.empty() ? "" : ", ") + std::string(form.name);
   return names;
 }
 
@@ -72,17 +70,14 @@ bool force(Launch &launch, const std::string &text, const Options &options, cons
   std::string counts;
   for (const uint32_t tiles : form->tiles) {
     counts += (counts.empty() ? "" : ", ") + std::to_string(tiles);
-    if (colon != std::string::npos && text.substr(colon + 1) != std::to_string(tiles))
-      continue;
+    if (colon != std::string::npos && text.substr(colon + 1) != std::to_string(tiles)) continue;
     Launch candidate = launch;
     candidate.kernel = form->kernel, candidate.tiles = tiles;
     const double us = estimateOf_us(candidate, options, rates);
-    if (!found || us < best)
-      best = us, launch.kernel = form->kernel, launch.tiles = tiles;
+    if (!found || us < best) best = us, launch.kernel = form->kernel, launch.tiles = tiles;
     found = true;
   }
-  if (!found)
-    error = where + "its tile counts are " + counts;
+  if (!found) error = where + "its tile counts are " + counts;
   return found;
 }
 
@@ -96,15 +91,20 @@ std::string featuresOf(const Launch &launch, uint32_t batch) {
   text << "b" << batch << " t" << l.timesteps;
   for (uint32_t i = 0; i < l.input_count; ++i) {
     const InputShape &in = l.input[i];
-    text << ' ' << (in.form == formBits ? "bits" : in.form == formCounts ? "counts" : "image") << ' ' << in.channels << 'x' << in.height << 'x' << in.width << " k"
-         << in.kernel_h << 'x' << in.kernel_w << " s" << in.stride_h << 'x' << in.stride_w << " d" << in.dilation_h << 'x' << in.dilation_w << " g" << in.groups;
-    if (in.pool_h * in.pool_w > 1)
-      text << " p" << in.pool_h << 'x' << in.pool_w;
+    text << ' '
+         << (in.form == formBits     ? "bits"
+             : in.form == formCounts ? "counts"
+                                     : "image")
+         << ' ' << in.channels << 'x' << in.height << 'x' << in.width << " k" << in.kernel_h << 'x' << in.kernel_w << " s" << in.stride_h
+         << 'x' << in.stride_w << " d" << in.dilation_h << 'x' << in.dilation_w << " g" << in.groups;
+    if (in.pool_h * in.pool_w > 1) text << " p" << in.pool_h << 'x' << in.pool_w;
   }
-  text << " -> " << (l.out_form == formReadout ? "readout" : l.out_form == formBits ? "bits" : "counts") << ' ' << l.out_channels << 'x' << l.out_height << 'x'
-       << l.out_width;
-  if (l.compared.height)
-    text << " max" << l.compared.kernel_h << 'x' << l.compared.kernel_w;
+  text << " -> "
+       << (l.out_form == formReadout ? "readout"
+           : l.out_form == formBits  ? "bits"
+                                     : "counts")
+       << ' ' << l.out_channels << 'x' << l.out_height << 'x' << l.out_width;
+  if (l.compared.height) text << " max" << l.compared.kernel_h << 'x' << l.compared.kernel_w;
   return text.str();
 }
 
@@ -114,7 +114,9 @@ double estimateOf_us(const Launch &launch, const Options &options, const std::ve
   const Work work = formOf(launch.kernel).work(launch, options.batch, rates);
   const auto blocks = double(launch.grid().blocks(options.batch));
   const double waves = std::max(1.0, blocks / (gpu.sms * work.blocks_an_sm)), busy = std::min(blocks, gpu.sms);
-  const double cycles = std::max({work.tensor_macs / gpu.macs_a_cycle / busy, work.instructions / instructionsACycle / busy, waves * work.block_cycles});
+  const double tensor = work.tensor_macs / gpu.macs_a_cycle / busy, integer = work.instructions / instructionsACycle / busy, alone = waves * work.block_cycles;
+  const double most = std::max({tensor, integer, alone});
+  const double cycles = most + (tensor + integer + alone - most) * unhidden;
   return launch_us + std::max(cycles / gpu.clock_ghz / 1e3, work.bytes / gpu.memory_gb_s / 1e3);
 }
 
@@ -123,30 +125,27 @@ bool choose(Launch &launch, const Options &options, const std::vector<double> &r
     return force(launch, forced->second, options, rates, error);
   if (!options.prefer.empty()) {
     const Form *form = formNamed(options.prefer.substr(0, options.prefer.find(':')));
-    if (!form || form->tiles.empty() || form->cannot(launch.shape).empty())
-      return force(launch, options.prefer, options, rates, error);
+    if (!form || form->tiles.empty() || form->cannot(launch.shape).empty()) return force(launch, options.prefer, options, rates, error);
   }
   const std::string features = featuresOf(launch, options.batch);
   double best = 0;
   bool found = false;
-  for (const Measured &line : measured) {
-    const Form *form = formNamed(line.kernel);
-    if (options.architecture != line.architecture || features != line.features || !form || !form->cannot(launch.shape).empty())
-      continue;
-    if (!found || line.us < best)
-      best = line.us, launch.kernel = form->kernel, launch.tiles = line.tiles, found = true;
-  }
-  if (found)
-    return true;
+  for (const std::vector<Measurement> *list : {&measurements(), &options.measured})
+    for (const Measurement &line : *list) {
+      const Form *form = formNamed(line.kernel);
+      if (options.architecture != line.architecture || features != line.features || !form || !form->cannot(launch.shape).empty() ||
+          std::find(form->tiles.begin(), form->tiles.end(), line.tiles) == form->tiles.end())
+        continue;
+      if (!found || line.us < best) best = line.us, launch.kernel = form->kernel, launch.tiles = line.tiles, found = true;
+    }
+  if (found) return true;
   for (const Form &form : forms()) {
-    if (form.tiles.empty() || !form.cannot(launch.shape).empty() || (form.kernel == Kernel::Warpgroup && !options.warpgroup))
-      continue;
+    if (form.tiles.empty() || !form.cannot(launch.shape).empty() || (form.kernel == Kernel::Warpgroup && !options.warpgroup)) continue;
     for (const uint32_t tiles : form.tiles) {
       Launch candidate = launch;
       candidate.kernel = form.kernel, candidate.tiles = tiles;
       const double us = estimateOf_us(candidate, options, rates);
-      if (!found || us < best)
-        best = us, launch.kernel = form.kernel, launch.tiles = tiles, found = true;
+      if (!found || us < best) best = us, launch.kernel = form.kernel, launch.tiles = tiles, found = true;
     }
   }
   return true;

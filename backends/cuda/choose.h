@@ -14,8 +14,8 @@ std::string featuresOf(const Launch &launch, uint32_t batch);
 /// The model's time of a launch with its kernel and tiles, in microseconds.
 double estimateOf_us(const Launch &launch, const Options &options, const std::vector<double> &rates);
 
-/// Sets kernel and tiles of a launch whose shape and steps are known. rates: of its inputs. False with `error` set where a forced kernel is unknown or
-/// cannot compute it.
+/// Sets kernel and tiles of a launch whose shape and steps are known. rates: of its inputs. False with `error` set where a forced kernel is
+/// unknown or cannot compute it.
 bool choose(Launch &launch, const Options &options, const std::vector<double> &rates, std::string &error);
 
 } // namespace lasnn::cuda

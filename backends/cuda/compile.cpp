@@ -42,7 +42,7 @@ bool makePrograms(const plan::Network &network, const Options &options, Compiled
   plan::Network once = network;
   once.timesteps = 1;
   compiled.step = makeProgram(once, options, error);
-  if (error.empty())
+  if (error.empty() && network.delays.empty())
     compiled.whole = makeProgram(network, options, error);
   return error.empty();
 }
@@ -69,7 +69,7 @@ void report(const Job &job, bool step, std::vector<KernelReport> &kernels) {
   for (size_t i = 0; i < job.program->launches.size(); ++i) {
     const Launch &launch = job.program->launches[i];
     KernelReport kernel = {launch.name, nameOf(launch.kernel), job.architecture, step, threadsPerBlock, launch.sharedBytes(), {}};
-    if (const auto found = job.cubin.kernels.find(kernelName(i)); found != job.cubin.kernels.end())
+    if (const auto found = job.cubin.kernels.find(kernelName(*job.program, i)); found != job.cubin.kernels.end())
       kernel.resources = found->second;
     kernel.shared_bytes += kernel.resources.shared_bytes;
     kernels.push_back(std::move(kernel));
@@ -106,6 +106,8 @@ Compiled compileNetwork(const plan::Network &network, const Provenance &provenan
   content.step = &compiled.step;
   content.timesteps = network.timesteps;
   content.input_max = inputMaxOf(network);
+  for (const plan::Delay &delay : compiled.step.delays)
+    content.delays.push_back({delay.from, delay.to});
   for (Job &job : jobs) {
     if (job.cubin.bytes.empty()) {
       error = job.error;
@@ -117,7 +119,7 @@ Compiled compileNetwork(const plan::Network &network, const Provenance &provenan
       content.codes.push_back({job.architecture, {}, {}});
     (step ? content.codes.back().step : content.codes.back().whole) = std::move(job.cubin.bytes);
   }
-  compiled.arena_bytes = planArena(whole ? compiled.whole : compiled.step, {}).bytes;
+  compiled.arena_bytes = planArena(whole ? compiled.whole : compiled.step, content.delays).bytes;
   compiled.bytes = writeLasnn(content, provenance, ir, error);
   return compiled;
 }

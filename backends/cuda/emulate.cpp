@@ -29,12 +29,12 @@ struct Copy {
 
 struct Fiber {
   ucontext_t context;
-  std::unique_ptr<char[]> stack;
+  char *stack = nullptr;
   State state = State::Ready;
   void *operand = nullptr;
   std::vector<Copy> copies;
-  uint32_t group = 0;       // of copies, committed so far
-  bool unfenced = false;    // copies arrived, and products may not see them yet
+  uint32_t group = 0;    // of copies, committed so far
+  bool unfenced = false; // copies arrived, and products may not see them yet
 };
 
 struct Block {
@@ -49,6 +49,7 @@ struct Block {
   void (*together_block)(void *const *) = nullptr;
 };
 thread_local Block *current = nullptr;
+thread_local std::vector<std::unique_ptr<char[]>> stacks; // of fibers, kept from launch to launch: their pages are touched once
 
 [[noreturn]] __attribute__((format(printf, 1, 2))) void fail(const char *format, ...) {
   std::fprintf(stderr, "cuda emulation: block %u, thread %u: ", blockIdx.x, threadIdx.x);
@@ -63,15 +64,14 @@ thread_local Block *current = nullptr;
 void enter() {
   Fiber &fiber = current->fibers[current->running];
   (*current->kernel)();
-  if (!fiber.copies.empty())
-    fail("leaves with %zu copies that it did not wait for", fiber.copies.size());
+  if (!fiber.copies.empty()) fail("leaves with %zu copies that it did not wait for", fiber.copies.size());
   fiber.state = State::Done;
   swapcontext(&fiber.context, &current->scheduler); // never comes back
 }
 
 void start(Fiber &fiber) {
   getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = fiber.stack.get();
+  fiber.context.uc_stack.ss_sp = fiber.stack;
   fiber.context.uc_stack.ss_size = stackBytes;
   fiber.context.uc_link = nullptr;
   makecontext(&fiber.context, enter, 0);
@@ -83,8 +83,7 @@ bool release(Block &block, uint32_t first, uint32_t end, State state, void (*tog
   uint32_t waiting = 0;
   for (uint32_t i = first; i < end; ++i)
     waiting += block.fibers[i].state == state;
-  if (waiting == 0)
-    return false;
+  if (waiting == 0) return false;
   void *operands[1024];
   for (uint32_t i = first; i < end; ++i) {
     if (block.fibers[i].state != state)
@@ -112,8 +111,9 @@ void meet(State state, void *mine) {
   swapcontext(&fiber.context, &current->scheduler);
 }
 
-/// The byte k of column n of a matrix without swizzle, K innermost: core matrices of 8 columns by 16 bytes, one after another along K by the leading
-/// offset, along N by the stride offset (PTX ISA, "Asynchronous Warpgroup Level Matrix Shared Memory Layout", "Matrix Descriptor Format").
+/// The byte k of column n of a matrix without swizzle, K innermost: core matrices of 8 columns by 16 bytes, one after another along K by
+/// the leading offset, along N by the stride offset (PTX ISA, "Asynchronous Warpgroup Level Matrix Shared Memory Layout", "Matrix
+/// Descriptor Format").
 int32_t byteThrough(uint64_t descriptor, uint32_t n, uint32_t k) {
   if (descriptor >> 62 || (descriptor >> 49 & 7))
     fail("matrix descriptor %llx: swizzle or a base offset, which no kernel uses", static_cast<unsigned long long>(descriptor));
@@ -122,6 +122,10 @@ int32_t byteThrough(uint64_t descriptor, uint32_t n, uint32_t k) {
 }
 
 void compute(const Product &p) {
+  std::vector<int32_t> right(p.columns * 32);
+  for (uint32_t n = 0; n < p.columns; ++n)
+    for (uint32_t k = 0; k < 32; ++k)
+      right[n * 32 + k] = byteThrough(p.b, n, k);
   for (uint32_t warp = 0; warp < 4; ++warp)
     for (uint32_t row = 0; row < 16; ++row) {
       int32_t left[32];
@@ -132,7 +136,7 @@ void compute(const Product &p) {
       for (uint32_t n = 0; n < p.columns; ++n) {
         int32_t sum = 0;
         for (uint32_t k = 0; k < 32; ++k)
-          sum += left[k] ? left[k] * byteThrough(p.b, n, k) : 0;
+          sum += left[k] * right[n * 32 + k];
         p.d[warp * 32 + row % 8 * 4 + n % 8 / 2][n / 8 * 4 + row / 8 * 2 + n % 2] += sum;
       }
     }
@@ -167,8 +171,7 @@ const uint8_t *sharedAt(uint32_t address, uint32_t bytes) {
 
 void copyAsync16(void *shared, const void *global) {
   Fiber &fiber = current->fibers[current->running];
-  if (sharedAddress(shared, 16) % 16 || reinterpret_cast<uintptr_t>(global) % 16)
-    fail("a copy of 16 bytes that is not aligned to 16");
+  if (sharedAddress(shared, 16) % 16 || reinterpret_cast<uintptr_t>(global) % 16) fail("a copy of 16 bytes that is not aligned to 16");
   std::memset(shared, unwritten, 16);
   fiber.copies.push_back({static_cast<uint8_t *>(shared), static_cast<const uint8_t *>(global), fiber.group});
 }
@@ -193,19 +196,16 @@ void commitProducts() {
 }
 
 void issueProduct(const Product &product) {
-  if (!current->fenced)
-    fail("a warpgroup's product without a fence before it");
+  if (!current->fenced) fail("a warpgroup's product without a fence before it");
   for (const Fiber &fiber : current->fibers)
-    if (fiber.unfenced)
-      fail("a warpgroup's product with copies in shared memory that no fence made visible to it");
+    if (fiber.unfenced) fail("a warpgroup's product with copies in shared memory that no fence made visible to it");
   current->products.push_back(product);
   current->committed = false;
 }
 
 void waitProducts() {
   meetBlock(nullptr, [](void *const *) {
-    if (!current->committed)
-      fail("waits for products that are not committed");
+    if (!current->committed) fail("waits for products that are not committed");
     for (const Product &product : current->products)
       compute(product);
     current->products.clear();
@@ -217,8 +217,10 @@ void emulate(uint32_t blocks, uint32_t threads, uint32_t shared_bytes, const std
   Block block;
   block.kernel = &kernel;
   block.fibers.resize((threads + lanesPerWarp - 1) / lanesPerWarp * lanesPerWarp);
-  for (Fiber &fiber : block.fibers)
-    fiber.stack.reset(new char[stackBytes]);
+  while (stacks.size() < block.fibers.size())
+    stacks.emplace_back(new char[stackBytes]);
+  for (size_t i = 0; i < block.fibers.size(); ++i)
+    block.fibers[i].stack = stacks[i].get();
   current = &block;
   const auto count = uint32_t(block.fibers.size());
   for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {
@@ -229,8 +231,7 @@ void emulate(uint32_t blocks, uint32_t threads, uint32_t shared_bytes, const std
       for (uint32_t first = 0; first < count; first += lanesPerWarp)
         runWarp(block, first);
     } while (release(block, 0, count, State::InBlock, block.together_block));
-    if (!block.products.empty())
-      fail("a block leaves with %zu products that it did not wait for", block.products.size());
+    if (!block.products.empty()) fail("a block leaves with %zu products that it did not wait for", block.products.size());
   }
   current = nullptr;
 }

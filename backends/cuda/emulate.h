@@ -1,9 +1,9 @@
-// Runs kernels on the CPU. Threads of a block are fibers that run one after another; where a warp or the block acts as one (shuffle, barrier,
-// matrix multiplication), each thread leaves its operands and waits, and the last one computes for all. Slow and exact: for tests.
+// Runs kernels on the CPU. Threads of a block are fibers that run one after another; where a warp or the block acts as one (shuffle,
+// barrier, matrix multiplication), each thread leaves its operands and waits, and the last one computes for all. Slow and exact: for tests.
 //
-// What a GPU does later is done as late as it may be: an asynchronous copy spoils its destination at once and arrives at the wait, a warpgroup's
-// product reads its operands and writes its sums at the wait. A kernel that forgets a wait, or writes over what others still read, computes
-// something else.
+// What a GPU does later is done as late as it may be: an asynchronous copy spoils its destination at once and arrives at the wait, a
+// warpgroup's product reads its operands and writes its sums at the wait. A kernel that forgets a wait, or writes over what others still
+// read, computes something else.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ struct Dim {
 /// Of the thread that runs.
 extern thread_local Dim threadIdx, blockIdx;
 
-/// Every thread of every block once, with `shared_bytes` of shared memory a block. A thread that leaves while others of its warp or block wait for
-/// it, an access outside shared memory through a word of this file, or a copy nobody waited for ends the program with a message.
+/// Every thread of every block once, with `shared_bytes` of shared memory a block. A thread that leaves while others of its warp or block
+/// wait for it, an access outside shared memory through a word of this file, or a copy nobody waited for ends the program with a message.
 void emulate(uint32_t blocks, uint32_t threads, uint32_t shared_bytes, const std::function<void()> &kernel);
 
 /// All 32 lanes, or all threads of the block, meet with a pointer each; `together` is called once with all pointers.
@@ -39,7 +39,6 @@ template <int Groups> void waitCopies() { waitCopiesBut(Groups); }
 #define LASNN_DEVICE inline
 #define LASNN_UNROLL
 #define LASNN_ROLLED
-#define LASNN_PAIRED
 
 inline void syncBlock() {
   meetBlock(nullptr, [](void *const *) {});
@@ -93,8 +92,9 @@ inline int32_t dot4Counts(uint32_t a, uint32_t b, int32_t sum) {
 inline void addTo(uint64_t *at, uint64_t value) { *at += value; }
 inline uint32_t loadOnce(const uint32_t *at) { return *at; }
 
-/// mma.m16n8k32 for TS fragments of a (unsigned bytes, or signed ones) and NT of b (signed). Lane 4g + q holds a[g][4q..] a[g+8][4q..] a[g][16+4q..]
-/// a[g+8][16+4q..], b[4q..][g] b[16+4q..][g], d[g][2q] d[g][2q+1] d[g+8][2q] d[g+8][2q+1] (PTX ISA, "Matrix Fragments for mma.m16n8k32").
+/// mma.m16n8k32 for TS fragments of a (unsigned bytes, or signed ones) and NT of b (signed). Lane 4g + q holds a[g][4q..] a[g+8][4q..]
+/// a[g][16+4q..] a[g+8][16+4q..], b[4q..][g] b[16+4q..][g], d[g][2q] d[g][2q+1] d[g+8][2q] d[g+8][2q+1] (PTX ISA, "Matrix Fragments for
+/// mma.m16n8k32").
 template <bool Signed, int TS, int NT> void multiplyAdd(int32_t (&d)[TS][NT][4], const uint32_t (&a)[TS][4], const uint32_t (&b)[NT][2]) {
   struct Lane {
     int32_t (*d)[NT][4];

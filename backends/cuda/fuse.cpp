@@ -12,19 +12,19 @@ struct Reader {
   size_t layer = 0, synapse = 0;
 };
 
-/// The only synapse that reads a buffer; false where another or a pool or sum reads it too.
+/// The only synapse that reads a buffer; false where another, a pool, a sum or a delay reads it too.
 bool onlyReader(const plan::Network &plan, uint32_t buffer, Reader &reader) {
   size_t count = 0;
+  if (std::any_of(plan.delays.begin(), plan.delays.end(), [&](const plan::Delay &delay) { return delay.from == buffer; }))
+    return false;
   for (size_t i = 0; i < plan.layers.size(); ++i) {
     const plan::Layer &layer = plan.layers[i];
     if (layer.kind == plan::LayerKind::Pool || layer.kind == plan::LayerKind::Add) {
-      if (std::find(layer.inputs.begin(), layer.inputs.end(), buffer) != layer.inputs.end())
-        return false;
+      if (std::find(layer.inputs.begin(), layer.inputs.end(), buffer) != layer.inputs.end()) return false;
       continue;
     }
     for (size_t s = 0; s < layer.synapses.size(); ++s)
-      if (layer.synapses[s].input == buffer)
-        reader = {i, s}, ++count;
+      if (layer.synapses[s].input == buffer) reader = {i, s}, ++count;
   }
   return count == 1;
 }
@@ -35,8 +35,7 @@ bool sideBySide(const plan::Layer &pool, const plan::Buffer &in) {
 }
 
 bool fuseSum(plan::Layer &into, size_t synapse, const plan::Layer &add) {
-  if (into.synapses.size() - 1 + add.inputs.size() > maxInputs)
-    return false;
+  if (into.synapses.size() - 1 + add.inputs.size() > maxInputs) return false;
   const plan::Synapse original = into.synapses[synapse];
   into.synapses[synapse].input = add.inputs[0];
   for (size_t i = 1; i < add.inputs.size(); ++i) {
@@ -46,11 +45,11 @@ bool fuseSum(plan::Layer &into, size_t synapse, const plan::Layer &add) {
   return true;
 }
 
-/// conv(sum_pool(x)) = conv'(x), its kernel as much larger: taps outside the pooled image lie outside the image as well, as windows fill it.
+/// conv(sum_pool(x)) = conv'(x), its kernel as much larger: taps outside the pooled image lie outside the image as well, as windows fill
+/// it.
 bool fuseSumPool(plan::Synapse &s, const plan::Layer &pool, bool always) {
   const uint32_t ph = pool.kernel_h, pw = pool.kernel_w;
-  if (s.dilation_h != 1 || s.dilation_w != 1 || (!always && ph * pw > mostRepeats))
-    return false;
+  if (s.dilation_h != 1 || s.dilation_w != 1 || (!always && ph * pw > mostRepeats)) return false;
   const uint32_t kh = s.kernel_h * ph, kw = s.kernel_w * pw;
   const size_t filters = s.weight.size() / (s.kernel_h * s.kernel_w);
   std::vector<int8_t> weight(filters * kh * kw);
@@ -76,8 +75,7 @@ Fused fuse(const plan::Network &plan, bool always) {
   for (size_t i = network.layers.size(); i-- > 0;) {
     const plan::Layer layer = network.layers[i];
     Reader reader;
-    if ((layer.kind != plan::LayerKind::Pool && layer.kind != plan::LayerKind::Add) || !onlyReader(network, layer.output, reader))
-      continue;
+    if ((layer.kind != plan::LayerKind::Pool && layer.kind != plan::LayerKind::Add) || !onlyReader(network, layer.output, reader)) continue;
     plan::Layer &into = network.layers[reader.layer];
     plan::Synapse &synapse = into.synapses[reader.synapse];
     const View view = fused.views[layer.output];
@@ -90,8 +88,7 @@ Fused fuse(const plan::Network &plan, bool always) {
       else if (in.max_count == 1 && view.source == layer.output)
         fused.views[layer.output] = {layer.inputs[0], layer.kernel_h, layer.kernel_w}, done = true;
     }
-    if (done)
-      network.layers.erase(network.layers.begin() + std::ptrdiff_t(i));
+    if (done) network.layers.erase(network.layers.begin() + std::ptrdiff_t(i));
   }
   return fused;
 }

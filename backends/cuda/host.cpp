@@ -32,7 +32,6 @@ void kernelOf(const Launch &launch, const Pointers &p) {
 /// One pass over the launches. state: of each launch with neurons, or null.
 void runLaunches(const Program &program, const std::vector<uint8_t> &samples, uint32_t batch, std::vector<std::vector<int32_t>> *state, bool load, HostResult &result) {
   result.outputs.resize(size_t(batch) * program.output_count, -1);
-  result.buffers.assign(program.buffers.size(), {});
   result.spikes.clear(), result.clips.clear();
   for (size_t at = 0; at < program.launches.size(); ++at) {
     const Launch &launch = program.launches[at];
@@ -71,12 +70,21 @@ void runKernelOnHost(const Launch &launch, const Pointers &p) {
 
 HostResult runOnHost(const Program &program, const std::vector<uint8_t> &samples, uint32_t batch) {
   HostResult result;
+  result.buffers.assign(program.buffers.size(), {});
   runLaunches(program, samples, batch, nullptr, false, result);
   return result;
 }
 
 const HostResult &HostStream::run(const std::vector<uint8_t> &samples) {
+  result_.buffers.assign(program_.buffers.size(), {});
+  for (size_t i = 0; i < held_.size(); ++i) { // D1; as they are laid out in memory, padding included
+    const uint32_t to = program_.delays[i].to;
+    held_[i].resize(program_.buffers[to].bytes(batch_, 1), 0);
+    result_.buffers[to] = held_[i];
+  }
   runLaunches(program_, samples, batch_, &state_, !first_, result_);
+  for (size_t i = 0; i < held_.size(); ++i)
+    held_[i] = result_.buffers[program_.delays[i].from];
   first_ = false;
   return result_;
 }

@@ -22,8 +22,7 @@ Place placeOf(const InputShape &in, uint32_t step, uint32_t q, uint32_t half, ui
   }
   const uint32_t G = wordsTogether(in), group = step / G * G, s = step % G;
   const uint32_t tap = group / in.words, word = group % in.words;
-  if (in.form == formCounts)
-    return {tap, word * 32 + 8 * q + 4 * half + j};
+  if (in.form == formCounts) return {tap, word * 32 + 8 * q + 4 * half + j};
   return {tap, (word + q * G / 4) * 32 + q % (4 / G) * 2 * G + 2 * s + half + 8 * j};
 }
 

@@ -23,6 +23,8 @@ void printProgram(const Program &program, const char *title, std::string &text) 
 
 std::string printCompiled(const Compiled &compiled) {
   std::string text = fmt::format("network {}\n{} bytes of buffers a sample\n", compiled.step.name, compiled.arena_bytes);
+  for (const plan::Delay &delay : compiled.step.delays)
+    text += fmt::format("buffer {} holds what buffer {} held one step ago\n", delay.to, delay.from);
   if (!compiled.whole.launches.empty())
     printProgram(compiled.whole, "all steps at once", text);
   printProgram(compiled.step, "one step", text);

@@ -27,6 +27,9 @@ public:
     program_.output_count = plan_.output_count;
     program_.output_scale = plan_.output_scale;
     program_.table = plan_.encode_table;
+    program_.delays = plan_.delays;
+    if (!plan_.delays.empty() && plan_.timesteps > 1)
+      error_ = "the network has delays, and its layers cannot run over " + std::to_string(plan_.timesteps) + " time-steps at once; make a program of one, and step it";
     const bool direct = plan_.encoding == plan::Encoding::Direct;
     for (const plan::Buffer &b : plan_.buffers) {
       const bool image = direct && program_.buffers.empty();
@@ -54,9 +57,10 @@ private:
   }
 
   void checkNames() {
-    for (const auto &[name, kernel] : options_.forced)
-      if (std::none_of(plan_.layers.begin(), plan_.layers.end(), [&](const plan::Layer &layer) { return layer.name == name && !layer.synapses.empty(); }))
-        error_ = "kernel " + kernel + " is asked for layer " + name + ": there is no layer with synapses of that name";
+    for (const auto &forced : options_.forced)
+      if (std::none_of(plan_.layers.begin(), plan_.layers.end(),
+                       [&](const plan::Layer &layer) { return layer.name == forced.first && !layer.synapses.empty(); }))
+        error_ = "kernel " + forced.second + " is asked for layer " + forced.first + ": there is no layer with synapses of that name";
   }
 
   void encode(bool direct) {

@@ -64,6 +64,14 @@ struct Program {
   std::vector<int8_t> table; ///< E2
   std::vector<Buffer> buffers; ///< those of pools and sums that were fused away stay listed, and no launch touches them
   std::vector<Launch> launches;
+  std::vector<plan::Delay> delays; ///< between buffers, copied after a step's launches; only in a program of one time-step
+};
+
+/// What a GPU has timed: one kernel on one kind of layer (choose.h's featuresOf).
+struct Measurement {
+  std::string architecture, features, kernel;
+  uint32_t tiles;
+  double us;
 };
 
 enum class Fuse : uint8_t { Auto, Never, Always };
@@ -77,11 +85,12 @@ struct Options {
   std::map<std::string, std::string> forced; ///< layer to kernel, as "split" or, with its tile count, "split:2"
   std::string prefer;    ///< a kernel for every layer that it can compute
   bool warpgroup = false; ///< let the model choose kernels with wgmma, which no GPU has confirmed; forced, preferred and measured ones need no leave
+  std::vector<Measurement> measured; ///< besides measured.inc's
   Fuse fuse = Fuse::Auto; ///< pools and sums into the layer that reads them; Auto: for batches up to 8, where a launch costs more than its work
 };
 
 /// The program of a plan that keeps the contract. Empty launches with `error` set where a limit is passed, or a forced kernel is unknown or cannot
-/// compute its layer.
+/// compute its layer, or where the network has delays and more than one time-step: its layers need each other step by step.
 Program makeProgram(const plan::Network &plan, const Options &options, std::string &error);
 
 /// Event or dense for every layer that they can compute, or the model's choice.

@@ -36,17 +36,31 @@ std::string callOf(const Launch &launch) {
   return form.tiles.empty() ? form.function : std::string(form.function) + "<" + std::to_string(launch.steps) + ", " + std::to_string(launch.tiles) + ">";
 }
 
+/// The first launch that calls the same kernel with the same sizes.
+size_t firstLike(const Program &program, size_t launch) {
+  const auto textOf = [&](size_t i) { return callOf(program.launches[i]) + shapeText(program.launches[i].shape); };
+  const std::string text = textOf(launch);
+  size_t first = 0;
+  while (textOf(first) != text)
+    ++first;
+  return first;
+}
+
 } // namespace
 
-std::string kernelName(size_t launch) { return "lasnn_" + std::to_string(launch); }
+std::string kernelName(const Program &program, size_t launch) { return "lasnn_" + std::to_string(firstLike(program, launch)); }
 
 std::string sourceOf(const Program &program) {
   std::ostringstream out;
   out << "#include \"kernels.h\"\nusing namespace lasnn::cuda;\n";
-  for (size_t i = 0; i < program.launches.size(); ++i)
+  for (size_t i = 0; i < program.launches.size(); ++i) {
+    const Launch &launch = program.launches[i];
+    if (firstLike(program, i) != i)
+      continue;
     // The shape is a constant of the unit: the optimizer folds its numbers before it looks at loops, which it does not for a local one.
-    out << "\nstatic constexpr LayerShape shape_" << i << " = " << shapeText(program.launches[i].shape) << ";\nextern \"C\" __global__ void __launch_bounds__("
-        << threadsPerBlock << ") " << kernelName(i) << "(const Pointers p) { " << callOf(program.launches[i]) << "(shape_" << i << ", p); } // " << nameOf(program.launches[i].kernel) << "\n";
+    out << "\nstatic constexpr LayerShape shape_" << i << " = " << shapeText(launch.shape) << ";\nextern \"C\" __global__ void __launch_bounds__(" << threadsPerBlock << ") "
+        << kernelName(program, i) << "(const Pointers p) { " << callOf(launch) << "(shape_" << i << ", p); } // " << nameOf(launch.kernel) << "\n";
+  }
   return out.str();
 }
 

@@ -9,9 +9,10 @@
 
 namespace lasnn::cuda {
 
-/// One translation unit; the kernel of launch i is called kernelName(i).
+/// One translation unit; the kernel of launch i is called kernelName(program, i).
 std::string sourceOf(const Program &program);
-std::string kernelName(size_t launch);
+/// Launches of one kernel over equal sizes share it: compiling it takes seconds.
+std::string kernelName(const Program &program, size_t launch);
 /// The files it includes: (name, text).
 const std::vector<std::pair<const char *, const char *>> &kernelHeaders();
 

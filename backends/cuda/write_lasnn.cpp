@@ -90,7 +90,7 @@ private:
     std::vector<Offset<format::CudaLaunch>> launches;
     int32_t layer = 0;
     for (size_t i = 0; i < program.launches.size(); ++i)
-      launches.push_back(launch(program.launches[i], i, program.launches[i].spiking() ? layer++ : -1));
+      launches.push_back(launch(program.launches[i], kernelName(program, i), program.launches[i].spiking() ? layer++ : -1));
     std::vector<format::CudaDelay> copies;
     for (const DelayedBuffer &d : delays)
       copies.emplace_back(d.from, d.to);
@@ -102,11 +102,11 @@ private:
 
   int32_t values(const std::vector<int32_t> &v) { return constants_.add(v.data(), v.size() * sizeof(int32_t)); }
 
-  Offset<format::CudaLaunch> launch(const Launch &l, size_t index, int32_t layer) {
+  Offset<format::CudaLaunch> launch(const Launch &l, const std::string &function, int32_t layer) {
     std::vector<uint32_t> weights;
     for (const std::vector<uint8_t> &w : l.weights)
       weights.push_back(uint32_t(constants_.add(w.data(), w.size())));
-    const auto kernel = fbb_.CreateString(kernelName(index)), name = fbb_.CreateString(l.name), kind = fbb_.CreateString(nameOf(l.kernel));
+    const auto kernel = fbb_.CreateString(function), name = fbb_.CreateString(l.name), kind = fbb_.CreateString(nameOf(l.kernel));
     const auto inputs = fbb_.CreateVector(l.inputs), weight_vector = fbb_.CreateVector(weights);
     const Grid grid = l.grid();
     const int32_t bias = values(l.bias), threshold = values(l.theta), amount = values(l.amount);

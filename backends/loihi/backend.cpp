@@ -20,8 +20,9 @@ using namespace loihi;
 /// One line a layer: what --emit=plan prints.
 std::string printMapping(const lmap::Mapping &mapping, const std::vector<PassTime> &times) {
   const lmap::Result &result = mapping.result();
-  std::string text = fmt::format("network '{}' on {}: {} cores of {} chips, lower bound {} ({})\n", mapping.header().network(), mapping.header().chip_name(),
-                                 mapping.cores_size(), result.chips(), result.bound().cores(), result.bound().resource());
+  std::string text =
+      fmt::format("network '{}' on {}: {} cores of {} chips, lower bound {} ({})\n", mapping.header().network(),
+                  mapping.header().chip_name(), mapping.cores_size(), result.chips(), result.bound().cores(), result.bound().resource());
   for (int i = 0; i < mapping.layers_size(); ++i) {
     const lmap::Layer &layer = mapping.layers(i);
     unsigned cores = 0, words = 0;
@@ -34,14 +35,17 @@ std::string printMapping(const lmap::Mapping &mapping, const std::vector<PassTim
       for (const lmap::Projection &p : core.projections())
         if (int(p.layer()) == i) words += p.words();
     }
-    text += fmt::format("  {:<20} {:<16} {}x{}x{}  on {} cores, {} words, starts at step {}, scale {}\n", layer.name(), layer.type(), layer.channels(), layer.height(),
-                        layer.width(), cores, words, layer.start(), 1u << layer.scale_log2());
+    text += fmt::format("  {:<20} {:<16} {}x{}x{}  on {} cores, {} words, starts at step {}, scale {}\n", layer.name(), layer.type(),
+                        layer.channels(), layer.height(), layer.width(), cores, words, layer.start(), 1u << layer.scale_log2());
   }
-  text += fmt::format("  {:<12} {:>6} {:>14} {:>10} {:>14} {:>16}\n", "mapper", "cores", "packets/step", "mean hops", "busiest link", "network pJ/step");
+  text += fmt::format("  {:<12} {:>6} {:>14} {:>10} {:>14} {:>16}\n", "mapper", "cores", "packets/step", "mean hops", "busiest link",
+                      "network pJ/step");
   for (const lmap::Score &s : result.scores())
     text += s.cores() == 0 ? fmt::format("  {:<12} {}\n", s.name(), s.note())
-                           : fmt::format("  {:<12} {:>6} {:>14.0f} {:>10.2f} {:>14.0f} {:>16.0f}\n", s.name(), s.cores(), s.packets(), s.mean_hops(), s.max_link(), s.energy_pj());
-  for (const PassTime &time : times) text += fmt::format("  {:<12} {:.1f} ms\n", time.pass, time.ms);
+                           : fmt::format("  {:<12} {:>6} {:>14.0f} {:>10.2f} {:>14.0f} {:>16.0f}\n", s.name(), s.cores(), s.packets(),
+                                         s.mean_hops(), s.max_link(), s.energy_pj());
+  for (const PassTime &time : times)
+    text += fmt::format("  {:<12} {:.1f} ms\n", time.pass, time.ms);
   return text;
 }
 
@@ -51,7 +55,6 @@ public:
   llvm::StringRef description() const override { return "cores of Loihi-like neuromorphic chips, with a simulator and reports"; }
   llvm::StringRef extension() const override { return ".lmap"; }
   std::string targets() const override { return "loihi1, loihi2, CHIP.yaml"; }
-  llvm::StringRef variants() const override { return "loihi1, loihi2, or the file of a chip (docs/loihi-targets.md)"; }
 
   bool takes(llvm::StringRef target) const override {
     const std::vector<std::string> builtin = builtinChips();
@@ -63,7 +66,8 @@ public:
   std::string checkVariant(llvm::StringRef variant) const override {
     if (variant.empty()) return "which chip? one of loihi1, loihi2, or the path of a chip's YAML file";
     std::string all;
-    for (const std::string &error : loadChip(variant.str()).errors) all += (all.empty() ? "" : "\n  ") + error;
+    for (const std::string &error : loadChip(variant.str()).errors)
+      all += (all.empty() ? "" : "\n  ") + error;
     return all;
   }
 
@@ -83,7 +87,9 @@ public:
     if (!chip.chip) return network.emitError() << "backend loihi: " << checkVariant(variant);
     MapOptions map;
     const std::optional<Objective> objective = parseObjective(options.objective);
-    if (!objective) return network.emitError() << "backend loihi: objective '" << options.objective << "' is unknown, expected cores, energy, latency or three weights W,W,W";
+    if (!objective)
+      return network.emitError() << "backend loihi: objective '" << options.objective
+                                 << "' is unknown, expected cores, energy, latency or three weights W,W,W";
     map.objective = *objective;
     map.objective_text = options.objective;
     map.seed = options.seed;
@@ -95,7 +101,8 @@ public:
     Artefact artefact;
     report::CollectOptions collecting;
     collecting.tool = provenance.tool;
-    for (const PassTime &time : mapped.times) collecting.passes_ms.push_back({time.pass, time.ms});
+    for (const PassTime &time : mapped.times)
+      collecting.passes_ms.push_back({time.pass, time.ms});
     if (!mapped.mapping) {
       artefact.errors = mapped.errors;
       if (options.reports) addReport(report::refusal(plan->name, *chip.chip, mapped.errors, collecting), artefact);
@@ -109,9 +116,14 @@ public:
     artefact.plan = printMapping(*mapped.mapping, mapped.times);
     artefact.errors = mapped.errors;
     const lmap::Result &result = mapped.mapping->result();
-    artefact.details = nlohmann::ordered_json{{"chip", chip.chip->name}, {"cores", mapped.mapping->cores_size()}, {"chips", result.chips()},
-                                              {"core_bound", result.bound().cores()}, {"latency_steps", mapped.mapping->header().latency()},
-                                              {"mean_hops", result.scores(0).mean_hops()}, {"fits", mapped.errors.empty()}}.dump();
+    artefact.details = nlohmann::ordered_json{{"chip", chip.chip->name},
+                                              {"cores", mapped.mapping->cores_size()},
+                                              {"chips", result.chips()},
+                                              {"core_bound", result.bound().cores()},
+                                              {"latency_steps", mapped.mapping->header().latency()},
+                                              {"mean_hops", result.scores(0).mean_hops()},
+                                              {"fits", mapped.errors.empty()}}
+                           .dump();
     if (options.json) {
       std::string error;
       const std::string text = lmapToJson(*mapped.mapping, error);
@@ -126,7 +138,8 @@ public:
 
 private:
   static void addReport(const report::Data &data, Artefact &artefact) {
-    for (report::File &file : report::reportFiles(data)) artefact.reports.emplace_back(std::move(file.name), std::move(file.content));
+    for (report::File &file : report::reportFiles(data))
+      artefact.reports.emplace_back(std::move(file.name), std::move(file.content));
   }
 
   /// Its reasons become the artefact's errors.
@@ -136,17 +149,21 @@ private:
     whole.set_version(kLmapVersion);
     const std::shared_ptr<const Program> program = makeProgram(whole, artefact.errors);
     if (!program || chip.profiles.empty()) {
-      if (chip.profiles.empty()) artefact.errors.push_back("--emit=sanafe: chip '" + chip.name + "' has no energies, which SANA-FE's files need");
+      if (chip.profiles.empty())
+        artefact.errors.push_back("--emit=sanafe: chip '" + chip.name + "' has no energies, which SANA-FE's files need");
       return false;
     }
-    if (!exportSanafe(*program, chip.profiles.back().name, sample.size() == program->input_size ? sample.data() : nullptr, files, artefact.errors)) return false;
+    if (!exportSanafe(*program, chip.profiles.back().name, sample.size() == program->input_size ? sample.data() : nullptr, files,
+                      artefact.errors))
+      return false;
     artefact.warnings.insert(artefact.warnings.end(), files.notes.begin(), files.notes.end());
     artefact.exports = {{".arch.yaml", std::move(files.architecture)}, {".net.yaml", std::move(files.network)}};
     return true;
   }
 
   static llvm::LogicalResult refuse(snn::NetworkOp network, const std::vector<std::string> &errors) {
-    for (const std::string &error : errors) network.emitError() << "backend loihi: " << error;
+    for (const std::string &error : errors)
+      network.emitError() << "backend loihi: " << error;
     return success(errors.empty());
   }
 };

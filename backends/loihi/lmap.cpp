@@ -91,7 +91,9 @@ std::string lmapToJson(const lmap::Mapping &mapping, std::string &error) {
   return text;
 }
 
-bool isLmap(const std::vector<uint8_t> &bytes) { return bytes.size() >= sizeof kMark && std::memcmp(bytes.data(), kMark, sizeof kMark) == 0; }
+bool isLmap(const std::vector<uint8_t> &bytes) {
+  return bytes.size() >= sizeof kMark && std::memcmp(bytes.data(), kMark, sizeof kMark) == 0;
+}
 
 bool readLmap(const std::vector<uint8_t> &bytes, lmap::Mapping &mapping, std::string &error) {
   if (looksLikeJson(bytes)) {

@@ -2,7 +2,7 @@
 // writers, kernels and the runtime's tests need none.
 //
 // Semantics of every field: ir/spec.md. Buffers hold spike counts (or the analog image) per pixel and step; layers
-// read buffers and write exactly one.
+// read buffers and write exactly one; delays carry a buffer from one step to the next.
 #pragma once
 
 #include <cstdint>
@@ -69,6 +69,12 @@ struct Layer {
   bool poolsCurrents() const { return current_height > 0; }
 };
 
+/// Buffer `to` holds at step t what `from` held at step t - 1, and 0 at step 1 (spec D1). It has the shape and max_count of `from`, and no layer
+/// writes it.
+struct Delay {
+  uint32_t from = 0, to = 0;
+};
+
 struct Network {
   std::string name;
   uint32_t timesteps = 1;
@@ -76,6 +82,7 @@ struct Network {
   std::vector<int8_t> encode_table; ///< Direct: [C][256], pixel byte to int8 (spec E2); padding is 0
   std::vector<Buffer> buffers;
   std::vector<Layer> layers; ///< in order of execution
+  std::vector<Delay> delays; ///< where there are any, the layers run step by step
   uint32_t output_count = 0;
   float output_scale = 1.0f;
 };

@@ -15,6 +15,8 @@ struct Planner {
   llvm::StringRef backend;
   Network plan;
   llvm::DenseMap<Value, uint32_t> buffers; ///< network-level values (spikes, or the analog image) to buffer index
+  llvm::SmallVector<DelayOp> delays;
+  llvm::DenseMap<Value, uint64_t> counts; ///< of countOf
   bool failed = false;
 
   void refuse(Operation *op, const llvm::Twine &what, const llvm::Twine &fix) {
@@ -32,6 +34,27 @@ struct Planner {
     buffers[value] = plan.buffers.size();
     plan.buffers.push_back(std::move(buffer));
     return plan.buffers.size() - 1;
+  }
+
+  /// The largest spike count of a value. Found from the value back to its neurons, since a delay stands before its operand; ends by D3.
+  uint64_t countOf(Value value) {
+    auto it = counts.find(value);
+    if (it != counts.end()) return it->second;
+    Operation *op = value.getDefiningOp();
+    uint64_t count = 0;
+    if (auto encodeOp = dyn_cast<EncodeOp>(op)) {
+      count = encodeOp.getMaxCount();
+    } else if (auto layerOp = dyn_cast<LayerOp>(op)) {
+      if (NeuronView view = getNeuron(cast<YieldOp>(layerOp.getBody().front().back()).getValue().getDefiningOp())) count = view.sMax;
+    } else if (NeuronView view = getNeuron(op)) {
+      count = view.sMax; // outside a layer: refused
+    } else {
+      for (Value operand : op->getOperands()) count += countOf(operand);
+      if (auto sum = dyn_cast<SumPoolOp>(op)) count *= uint64_t(sum.getKernel()[0]) * uint64_t(sum.getKernel()[1]);
+      count = std::min<uint64_t>(count, 1u << 20); // refused, and pools behind it do not overflow
+    }
+    counts[value] = count;
+    return count;
   }
 
   void checkCount(Operation *op, uint64_t maxCount) {
@@ -66,26 +89,36 @@ struct Planner {
     layer.inputs = {input->second};
     layer.pool = kind;
     window(layer, op);
-    uint64_t count = plan.buffers[input->second].max_count;
-    if (kind == PoolKind::Sum) count *= uint64_t(layer.kernel_h) * layer.kernel_w;
-    checkCount(op, count);
-    finish(std::move(layer), op.getResult(), count);
+    checkCount(op, countOf(op.getResult()));
+    finish(std::move(layer), op.getResult(), countOf(op.getResult()));
   }
 
   void add(AddOp op) {
     Layer layer;
     layer.kind = LayerKind::Add;
     layer.name = nameOf(op);
-    uint64_t count = 0;
     for (Value operand : op->getOperands()) {
       auto input = buffers.find(operand);
       if (input == buffers.end() || (input->second == 0 && plan.encoding == Encoding::Direct))
         return refuse(op, "an add outside a layer reads something other than spikes", "add currents inside a layer");
       layer.inputs.push_back(input->second);
-      count += plan.buffers[input->second].max_count;
     }
-    checkCount(op, count);
-    finish(std::move(layer), op.getResult(), count);
+    checkCount(op, countOf(op.getResult()));
+    finish(std::move(layer), op.getResult(), countOf(op.getResult()));
+  }
+
+  /// Its buffer now, for the layers that read it; where it comes from when all buffers are there.
+  void delay(DelayOp op) {
+    addBuffer(op.getResult(), nameOf(op), countOf(op.getInput()));
+    delays.push_back(op);
+  }
+
+  void finishDelays() {
+    for (DelayOp op : delays) {
+      auto from = buffers.find(op.getInput());
+      if (from != buffers.end()) plan.delays.push_back({from->second, buffers[op.getResult()]});
+      else if (!failed) refuse(op, "a delay reads something other than spikes of the network", "delay the spikes of a neuron layer");
+    }
   }
 
   void finish(Layer layer, Value result, uint64_t maxCount) {
@@ -203,16 +236,18 @@ struct Planner {
     plan.name = network.getSymName().str();
     plan.timesteps = network.getTimesteps();
     llvm::SmallVector<Value> outputs;
+    for (auto op : network.getOps<EncodeOp>()) encode(op); // buffer 0, although delays may stand before it
     for (Operation *op : executionOrder(network)) {
-      if (auto encodeOp = dyn_cast<EncodeOp>(op)) encode(encodeOp);
-      else if (auto sum = dyn_cast<SumPoolOp>(op)) pool(sum, PoolKind::Sum);
+      if (auto sum = dyn_cast<SumPoolOp>(op)) pool(sum, PoolKind::Sum);
       else if (auto max = dyn_cast<MaxPoolOp>(op)) pool(max, PoolKind::Max);
       else if (auto addOp = dyn_cast<AddOp>(op)) add(addOp);
       else if (auto layerOp = dyn_cast<LayerOp>(op)) layer(layerOp);
+      else if (auto delayOp = dyn_cast<DelayOp>(op)) delay(delayOp);
       else if (auto output = dyn_cast<OutputOp>(op)) outputs.push_back(output.getValue());
-      else if (!isa<InputOp>(op))
+      else if (!isa<InputOp, EncodeOp>(op))
         refuse(op, "'" + op->getName().getStringRef() + "' does not run outside a layer", "run snn-fuse-layers and snn-quantize first");
     }
+    finishDelays();
     llvm::SmallVector<Value> readouts;
     for (Operation *op : executionOrder(network))
       if (auto layerOp = dyn_cast<LayerOp>(op); layerOp && isa<ReadoutOp>(cast<YieldOp>(layerOp.getBody().front().back()).getValue().getDefiningOp()))

@@ -19,6 +19,8 @@ std::string printPlan(const Network &plan) {
                                  plan.encoding == Encoding::Direct ? "direct" : "events");
   for (const Buffer &b : plan.buffers)
     text += fmt::format("buffer {}  {}x{}x{}  count <= {}\n", b.name, b.channels, b.height, b.width, b.max_count);
+  for (const Delay &d : plan.delays)
+    text += fmt::format("delay {}  of {}\n", plan.buffers[d.to].name, plan.buffers[d.from].name);
   for (const Layer &layer : plan.layers) {
     text += fmt::format("layer {}  {}  -> {}x{}x{}", layer.name, kindName(layer.kind), layer.out_channels, layer.out_height, layer.out_width);
     if (layer.kind == LayerKind::Spiking)

@@ -60,11 +60,15 @@ private:
     std::vector<Offset<format::Layer>> layers;
     for (const Layer &layer : plan_.layers)
       layers.push_back(writeLayer(layer));
+    std::vector<Offset<format::Delay>> delays;
+    for (const Delay &d : plan_.delays)
+      delays.push_back(format::CreateDelay(fbb_, d.from, d.to));
     const auto table = fbb_.CreateVector(plan_.encode_table);
     const auto buffer_vector = fbb_.CreateVector(buffers);
     const auto layer_vector = fbb_.CreateVector(layers);
+    const auto delay_vector = fbb_.CreateVector(delays);
     return format::CreatePlan(fbb_, fbb_.CreateString(plan_.name), plan_.timesteps, format::Encoding(plan_.encoding), table, buffer_vector,
-                              layer_vector, plan_.output_count, plan_.output_scale);
+                              layer_vector, plan_.output_count, plan_.output_scale, delay_vector);
   }
 
   Offset<format::Layer> writeLayer(const Layer &layer) {

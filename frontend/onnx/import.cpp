@@ -53,6 +53,14 @@ private:
   std::vector<std::string> nodeNames;
   llvm::StringMap<SmallVector<int64_t, 4>> declared; ///< value_info and outputs; -1 for symbolic
   int64_t timesteps = 1;
+  /// STEM.s_in, spikes of the step before, and where they leave the graph as STEM.s_out.
+  struct Feedback {
+    std::string stem;
+    snn::DelayOp delay;
+    snn::InputOp stand; ///< its operand until that is known
+    bool returned = false;
+  };
+  std::vector<Feedback> feedbacks;
 
   InFlightDiagnostic error(StringRef rule) { return import.error(file, rule); }
 
@@ -194,12 +202,14 @@ private:
       }
       import.values[info.name()] = {};
       StringRef name = info.name();
-      if (name.ends_with(".i_in") || name.ends_with(".m_in") || name.ends_with(".s_in")) {
-        StringRef what = name.ends_with(".i_in") ? "a synaptic current with a decay of its own (CubaLIF)"
-                         : name.ends_with(".m_in") ? "a memory of spikes (CLIF)"
-                                                   : "a layer's spikes of the step before (recurrent)";
-        import.error(import.nameLoc(name), "S4").append("the state ", quoted(name), " is ", what, ", for which the dialect has no operation, expected membranes only")
-                .attachNote() << "any ONNX runtime runs this file; to compile, train with --neuron=lif, plif or if and without recurrent layers";
+      if (name.ends_with(".i_in") || name.ends_with(".m_in")) {
+        StringRef what = name.ends_with(".i_in") ? "a synaptic current with a decay of its own (CubaLIF)" : "a memory of spikes (CLIF)";
+        import.error(import.nameLoc(name), "S5").append("the state ", quoted(name), " is ", what, ", for which the dialect has no operation, expected membranes and spikes only")
+                .attachNote() << "any ONNX runtime runs this file; to compile, train with --neuron=lif, plif or if";
+        continue;
+      }
+      if (name.ends_with(".s_in")) {
+        import.values[name] = startFeedback(info);
         continue;
       }
       if (!name.ends_with(".v_in")) {
@@ -214,13 +224,39 @@ private:
       if (data.size() > 1) {
         std::string names;
         for (const auto *info : ArrayRef(data).take_front(8)) names += (names.empty() ? "" : ", ") + quoted(info->name());
-        diag.attachNote() << "they are " << names << "; membranes are named LAYER.v_in";
+        diag.attachNote() << "they are " << names << "; membranes are named LAYER.v_in, spikes of the step before LAYER.s_in";
       }
     }
     for (const auto *info : data) {
       SmallVector<int64_t, 3> shape = inputShape(*info);
       if (!shape.empty()) import.values[info->name()] = {Named::Kind::Tensor, encode(*info, shape), nullptr, -1};
     }
+  }
+
+  /// A delay of what leaves the graph as STEM.s_out.
+  Named startFeedback(const onnx::ValueInfoProto &info) {
+    Feedback feedback{info.name().substr(0, info.name().size() - 5), {}, {}};
+    Named value;
+    if (SmallVector<int64_t, 3> shape = inputShape(info); !shape.empty()) {
+      auto type = RankedTensorType::get(shape, import.builder.getF32Type());
+      feedback.stand = import.builder.create<snn::InputOp>(import.nameLoc(info.name()), type, info.name());
+      feedback.delay = import.builder.create<snn::DelayOp>(import.nameLoc(info.name()), type, feedback.stand);
+      value = {Named::Kind::Tensor, feedback.delay, nullptr, -1};
+    }
+    feedbacks.push_back(std::move(feedback));
+    return value;
+  }
+
+  void finishFeedback(Feedback &feedback, mlir::Value spikes) {
+    if (!feedback.delay) return; // reported
+    if (spikes.getType() != feedback.delay.getType()) {
+      import.error(import.nameLoc(feedback.stem + ".s_out"), "O11")
+          << "graph output " << quoted(feedback.stem + ".s_out") << " has shape " << shapeText(snn::tensorType(spikes).getShape())
+          << " without its batch axis, expected that of " << quoted(feedback.stem + ".s_in") << ", " << shapeText(snn::tensorType(feedback.delay).getShape());
+      return;
+    }
+    feedback.delay->setOperand(0, spikes);
+    feedback.stand.erase();
   }
 
   /// E1: a list of one entry serves all channels.
@@ -347,7 +383,7 @@ private:
     for (size_t k = 0; k < waiting.size(); ++k)
       if (waiting[k] > 0)
         nodeError(int(k), "S4").append("it depends on its own result, expected a graph without cycles").attachNote()
-            << "state goes through the graph's inputs and outputs: LAYER.v_in, LAYER.v_out";
+            << "state goes through the graph's inputs and outputs: LAYER.v_in and LAYER.v_out, LAYER.s_in and LAYER.s_out";
   }
 
   void convert(int index) {
@@ -459,12 +495,19 @@ private:
         import.error(loc, "O11") << "node " << quoted(state.neuron) << ": its membrane after the step does not leave the graph, expected a graph output "
                                  << quoted(state.stem + ".v_out");
     }
+    for (const Feedback &feedback : feedbacks)
+      if (!feedback.returned)
+        import.error(import.nameLoc(feedback.stem + ".s_in"), "O11")
+            << "the spikes of the step before enter the graph as " << quoted(feedback.stem + ".s_in") << ", but do not leave it, expected a graph output "
+            << quoted(feedback.stem + ".s_out");
     checkLayers();
   }
 
-  /// One graph output: a membrane, a layer's spikes, or something to read out (then 1).
+  /// One graph output: a membrane, a layer's spikes, spikes for the next step, or something to read out (then 1).
   unsigned finishOutput(const std::string &name, const Named &value, snn::ReadoutMode mode) {
     Location loc = import.nameLoc(name);
+    auto feedback = llvm::find_if(feedbacks, [&](const Feedback &f) { return name == f.stem + ".s_out"; });
+    if (feedback != feedbacks.end()) feedback->returned = true;
     switch (value.kind) {
     case Named::Kind::Poison: return 1; // its failure is reported
     case Named::Kind::StateOut: {
@@ -480,6 +523,10 @@ private:
       import.error(loc, "O9") << "graph output " << quoted(name) << " is " << kindText(value.kind) << ", expected a node's result";
       return 0;
     case Named::Kind::Tensor: break;
+    }
+    if (feedback != feedbacks.end()) {
+      finishFeedback(*feedback, value.tensor);
+      return 0;
     }
     Operation *producer = value.tensor.getDefiningOp();
     if (name != "logits" && producer && snn::getNeuron(producer)) return 0; // a layer's spikes

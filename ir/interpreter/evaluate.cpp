@@ -172,6 +172,10 @@ void evaluate(Program &p, size_t index, ArrayRef<uint8_t> bytes, ArrayRef<float>
   Node &node = p.nodes[index];
   Tensor &out = p.values[node.result];
   if (isa<EncodeOp>(node.op)) return encode(p, node, bytes, floats);
+  if (node.delay >= 0) {
+    out = p.delays[node.delay].held; // D1
+    return;
+  }
   const Tensor &in = p.values[node.inputs[0]];
   bool isFloat = in.isFloat;
   auto poolWith = [&](bool max, bool mean) {

@@ -17,6 +17,7 @@ struct Interpreter::Impl {
       if (!(node.constant && p.step > 0)) evaluate(p, i, bytes, floats);
       if (p.observer) p.observer(node.op, p.step, p.values[node.result]);
     }
+    for (DelayState &delay : p.delays) delay.held = p.values[delay.input]; // D1
     for (NeuronStats &stats : p.stats) ++stats.steps;
     ++p.step;
   }
@@ -82,6 +83,10 @@ void Interpreter::reset() {
   for (NeuronState &neuron : impl->program.neurons) {
     std::fill(neuron.vF.begin(), neuron.vF.end(), 0.f);
     std::fill(neuron.vI.begin(), neuron.vI.end(), 0);
+  }
+  for (DelayState &delay : impl->program.delays) {
+    std::fill(delay.held.f.begin(), delay.held.f.end(), 0.f);
+    std::fill(delay.held.i.begin(), delay.held.i.end(), 0);
   }
   impl->program.step = 0; // read-outs start anew at step 0
 }

@@ -120,7 +120,7 @@ struct Preparer {
   llvm::Error addNode(Operation *op, StringRef layerName) {
     Node node;
     node.op = op;
-    for (Value operand : op->getOperands()) node.inputs.push_back(slotOf(operand));
+    for (Value operand : awaited(op)) node.inputs.push_back(slotOf(operand));
     node.result = slotOf(op->getResult(0));
     program.readoutNodes.push_back(-1);
 
@@ -129,7 +129,7 @@ struct Preparer {
       program.floatInput = tensorType(encode.getInput()).getElementType().isF32();
       node.constant = encode.getEncoding() == Encoding::Direct;
     } else {
-      node.constant = !getNeuron(op) && !isa<ReadoutOp>(op) &&
+      node.constant = !getNeuron(op) && !isa<DelayOp, ReadoutOp>(op) &&
                       llvm::all_of(node.inputs, [&](int slot) { return constantSlots.contains(slot); });
     }
     if (node.constant) constantSlots.insert(node.result);
@@ -163,6 +163,10 @@ struct Preparer {
       stats.neurons = tensorType(view.input).getNumElements();
       stats.maxAbsV.assign(channels(view.input), 0.0);
       program.stats.push_back(std::move(stats));
+    } else if (isa<DelayOp>(op)) {
+      node.delay = program.delays.size();
+      program.delays.push_back({-1, program.values[node.result]}); // zeros
+      delayed.push_back(op->getOperand(0));
     } else if (auto readout = dyn_cast<ReadoutOp>(op)) {
       program.readoutNodes.back() = program.readouts.size();
       ReadoutState state;
@@ -193,7 +197,13 @@ struct Preparer {
     }
   }
 
+  /// A delay's operand may come later, and be the result of a layer, whose slot is known once its body is prepared.
+  void findDelayed() {
+    for (auto [delay, value] : llvm::zip(program.delays, delayed)) delay.input = slotOf(value);
+  }
+
   llvm::DenseSet<int> constantSlots;
+  llvm::SmallVector<Value> delayed; ///< of each delay, its operand
 };
 
 } // namespace
@@ -228,6 +238,7 @@ llvm::Expected<Program> prepare(NetworkOp network) {
       return error;
     }
   }
+  preparer.findDelayed();
   preparer.assignSynapses();
   return program;
 }

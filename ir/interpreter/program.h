@@ -23,6 +23,7 @@ struct Node {
   std::vector<int32_t> weightI, biasI;
   bool countSynops = false;            ///< integer input of spikes
   int neuron = -1;                     ///< index into neurons of the neuron this op belongs to or feeds, or -1
+  int delay = -1;                      ///< index into delays, of a delay; `inputs` is empty then
 };
 
 struct NeuronState {
@@ -42,6 +43,12 @@ struct ReadoutState {
   float scale = 1;
 };
 
+/// D1. Gives `held` when its node is evaluated, and takes the operand once all nodes are.
+struct DelayState {
+  int input = -1; ///< value slot
+  Tensor held;
+};
+
 struct Program {
   NetworkOp network;
   bool integer = false;
@@ -55,6 +62,7 @@ struct Program {
   std::vector<NeuronStats> stats;
   std::vector<ReadoutState> readouts;
   std::vector<int> readoutNodes;  ///< node index -> readout index, -1 when none
+  std::vector<DelayState> delays;
   std::vector<int> outputs;       ///< value slots of snn.output operands
   int64_t step = 0;               ///< steps done since reset
   Interpreter::Observer observer;

@@ -81,27 +81,32 @@ template <typename PoolOp> LogicalResult commute(Kinds &kinds, PoolOp pool) {
 //===--- pools on spikes ---===//
 
 struct FoldPoolScale : lasnn::impl::FoldPoolScaleBase<FoldPoolScale> {
-  /// A spike value is worth 1/divisor of what it was.
+  Kinds kinds;
+  /// A spike value is worth 1/divisor of what it was. Found from the value back to its neurons, not in order of execution: a delay
+  /// stands before its operand.
   llvm::DenseMap<Value, int64_t> divisors;
   int64_t divisorOf(Value value) {
     auto it = divisors.find(value);
-    return it == divisors.end() ? 1 : it->second;
+    if (it != divisors.end()) return it->second;
+    Operation *op = value.getDefiningOp();
+    if (kinds.of(value) != lasnn::Kind::Spikes || getNeuron(op) || isa<EncodeOp, LayerOp>(op)) return 1;
+    int64_t divisor = divisorOf(op->getOperand(0)); // both of an add are equal, or refused
+    if (auto pool = dyn_cast<AvgPoolOp>(op)) divisor *= pool.getKernel()[0] * pool.getKernel()[1];
+    divisors[value] = divisor;
+    return divisor;
   }
 
   LogicalResult visitSpikes(Operation *op) {
     Value result = op->getResult(0);
-    if (isa<SumPoolOp, MaxPoolOp, FlattenOp>(op)) {
-      divisors[result] = divisorOf(op->getOperand(0));
-    } else if (auto add = dyn_cast<AddOp>(op)) {
+    if (auto add = dyn_cast<AddOp>(op)) {
       int64_t lhs = divisorOf(add.getLhs()), rhs = divisorOf(add.getRhs());
       if (lhs != rhs)
         return lasnn::problem(op) << "adds spikes averaged over " << lhs << " to spikes averaged over " << rhs
                                   << ", expected one factor on both sides; pool both with the same window, or add behind a convolution";
-      divisors[result] = lhs;
     } else if (auto pool = dyn_cast<AvgPoolOp>(op)) {
       OpBuilder builder(op);
       auto sum = builder.create<SumPoolOp>(op->getLoc(), result.getType(), pool.getInput(), pool.getKernel(), pool.getStrides(), pool.getPads());
-      divisors[sum.getResult()] = divisorOf(pool.getInput()) * pool.getKernel()[0] * pool.getKernel()[1];
+      divisors[sum.getResult()] = divisorOf(result);
       result.replaceAllUsesWith(sum.getResult()); // the pool is removed at the end: `kinds` knows values by address
     }
     return success();
@@ -132,7 +137,8 @@ struct FoldPoolScale : lasnn::impl::FoldPoolScaleBase<FoldPoolScale> {
 
   void runOnOperation() override {
     bool broken = false;
-    Kinds kinds;
+    kinds = {};
+    divisors.clear();
     for (Operation *op : executionOrder(getOperation())) {
       if (op->getNumResults() == 0) continue;
       Value result = op->getResult(0);

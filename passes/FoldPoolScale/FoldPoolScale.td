@@ -3,7 +3,7 @@ def FoldPoolScale : Pass<"snn-fold-pool-scale", "::lasnn::snn::NetworkOp"> {
   let description = [{
     An integer spike count has no 1/(KH*KW) (P3 is float only).
 
-    * **On spikes**: `avg_pool` becomes `sum_pool`. Its factor travels with the value, through `flatten`, further pools and `add` of
+    * **On spikes**: `avg_pool` becomes `sum_pool`. Its factor travels with the value, through `flatten`, `delay`, further pools and `add` of
       spikes of the same factor, into the weights of every `conv2d` and `linear` that takes it. Where such a value meets a
       neuron, a read-out or currents directly, a depthwise 1 x 1 `conv2d` (a diagonal `linear` for vectors) with the factor as
       weight is put there.

@@ -28,6 +28,9 @@ bool refuses(Kinds &kinds, Operation *op) {
   if (isa<BatchNormOp>(op))
     return failed(problem(op) << "batch_norm is not next to a synapse that can take it: its operand has other uses, or its shift would "
                                     "meet a convolution's padding; put it behind the convolution, or set its pads to 0");
+  if (isa<DelayOp>(op) && in != Kind::Spikes)
+    return failed(problem(op) << "rule D2: delays " << (in == Kind::Current ? "currents" : in == Kind::Analog ? "the analog input" : "the result of a read-out")
+                                 << ", expected spikes; delay what a neuron fires");
   if (isa<AvgPoolOp>(op) && in == Kind::Spikes)
     return failed(problem(op) << "avg_pool of spikes has no integer form; run snn-fold-pool-scale first");
   if (isa<AvgPoolOp, SumPoolOp>(op) && in == Kind::Current)

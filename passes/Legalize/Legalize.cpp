@@ -71,6 +71,25 @@ void sinkFlatten(Operation *op) {
   op->setOperand(0, flatten.getInput());
 }
 
+/// delay(flatten(x)) is flatten(delay(x)). A delay behind it may have one in front now.
+void sinkFlattens(NetworkOp network) {
+  SmallVector<DelayOp> delays(network.getOps<DelayOp>());
+  while (!delays.empty()) {
+    DelayOp delay = delays.pop_back_val();
+    auto flatten = delay.getInput().getDefiningOp<FlattenOp>();
+    if (!flatten) continue;
+    OpBuilder builder(delay);
+    builder.setInsertionPointAfter(delay);
+    auto behind = builder.create<FlattenOp>(flatten.getLoc(), delay.getType(), delay.getResult());
+    delay.getResult().replaceAllUsesExcept(behind.getResult(), behind);
+    delay.getResult().setType(tensorType(flatten.getInput()));
+    delay->setOperand(0, flatten.getInput());
+    for (Operation *user : behind->getUsers())
+      if (auto next = dyn_cast<DelayOp>(user)) delays.push_back(next);
+    delays.push_back(delay); // flatten of flatten
+  }
+}
+
 struct Legalize : lasnn::impl::LegalizeBase<Legalize> {
   void runOnOperation() override {
     for (Operation *op : executionOrder(getOperation())) {
@@ -85,6 +104,7 @@ struct Legalize : lasnn::impl::LegalizeBase<Legalize> {
       else if (auto max = dyn_cast<MaxPoolOp>(op)) mergePool(max);
       else if (auto avg = dyn_cast<AvgPoolOp>(op)) mergePool(avg);
     }
+    sinkFlattens(getOperation());
     lasnn::tidy(getOperation());
   }
 };

@@ -7,7 +7,8 @@ def Legalize : Pass<"snn-legalize", "::lasnn::snn::NetworkOp"> {
     * `lif` with `beta = 1` (or `decay = 0`) becomes `if` (N2).
     * Two pools of one kind in a row become one where that is exact: the first has no overlap (kernel = strides), neither has pads (P1..P3).
     * A neuron behind a `flatten` of currents, with one threshold for all, moves before it: neurons act on each element.
-    * Operations whose result nobody uses are removed; the rest is ordered as it executes.
+    * A delay of a `flatten` moves before it (D1), so that flattens stay next to the synapses that need them.
+    * Operations that no output depends on are removed; the rest is ordered as it executes.
 
     A `mean` read-out is kept; `snn-quantize` turns it into a sum.
 

@@ -314,8 +314,10 @@ struct Quantize : lasnn::impl::QuantizeBase<Quantize> {
       return false;
     }
     for (Operation &op : network.getBody().front()) {
-      if (!isa<InputOp, OutputOp, EncodeOp, LayerOp, SumPoolOp, MaxPoolOp, AddOp, FlattenOp>(op))
+      if (!isa<InputOp, OutputOp, EncodeOp, LayerOp, SumPoolOp, MaxPoolOp, AddOp, FlattenOp, DelayOp>(op))
         refuse(&op) << op.getName().stripDialect() << " stands outside a layer, expected fused layers; run the float pipeline (snn-float) before";
+      if (isa<DelayOp>(op) && lasnn::Kinds().of(op.getOperand(0)) != lasnn::Kind::Spikes)
+        refuse(&op) << "rule D2: delays something other than spikes, expected what a neuron fires";
       if (isa<InputOp>(op) && tensorType(op.getResult(0)).getElementType().isF32())
         refuse(&op) << "the input is f32, expected bytes (ui8): integer form has a table of 256 entries for them; give the input as "
                        "pixels and its normalisation in snn.encode";
@@ -330,6 +332,8 @@ struct Quantize : lasnn::impl::QuantizeBase<Quantize> {
     double inputScale = 1;
     llvm::DenseMap<Operation *, SmallVector<double>> units;
     llvm::DenseSet<Operation *> asTrained;
+    for (auto delay : network.getOps<DelayOp>()) // of spikes; layers may take it before its operand is converted
+      delay.getResult().setType(withElement(delay.getResult(), Builder(&getContext()).getIntegerType(8, /*isSigned=*/false)));
     for (Operation *op : executionOrder(network)) {
       if (auto encode = dyn_cast<EncodeOp>(op)) {
         if (encode.getEncoding() == Encoding::Direct) inputScale = quantizeEncode(encode);
@@ -339,7 +343,7 @@ struct Quantize : lasnn::impl::QuantizeBase<Quantize> {
         if (failed(quantizer.run())) return signalPassFailure();
         units[op] = SmallVector<double>(quantizer.units());
         if (quantizer.isRecorded()) asTrained.insert(op);
-      } else if (!isa<InputOp, OutputOp>(op)) {
+      } else if (!isa<InputOp, OutputOp, DelayOp>(op)) {
         op->getResult(0).setType(withElement(op->getResult(0), tensorType(op->getOperand(0)).getElementType()));
       }
     }

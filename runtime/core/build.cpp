@@ -17,6 +17,13 @@ bool isCurrent(const format::Layer &l) {
   return l.kind() == format::LayerKind::Spiking || l.kind() == format::LayerKind::Readout;
 }
 
+uint32_t delayCount(const format::Plan &plan) { return plan.delays() ? plan.delays()->size() : 0; }
+
+uint32_t chunkSteps(const format::Plan &plan) {
+  if (delayCount(plan) > 0) return 1;
+  return plan.timesteps() < kChunkSteps ? plan.timesteps() : kChunkSteps;
+}
+
 /// The 16-bit kernels hold when currents fit, states have 16 bits and each threshold and amount has a 16-bit equal.
 /// A threshold above 32767 behaves as 32767: no 16-bit v exceeds either. One below -32768 always fires and has no equal.
 bool fits16(const format::Layer &layer, uint32_t out_max_count) {
@@ -33,7 +40,7 @@ bool fits16(const format::Layer &layer, uint32_t out_max_count) {
 
 class Layout {
 public:
-  Layout(const format::Plan &plan, Arena &arena) : plan_(plan), arena_(arena), chunk_(plan.timesteps() < kChunkSteps ? plan.timesteps() : kChunkSteps) {}
+  Layout(const format::Plan &plan, Arena &arena) : plan_(plan), arena_(arena), chunk_(chunkSteps(plan)) {}
 
   lasnn_network *place() {
     lasnn_network net = {};
@@ -41,8 +48,11 @@ public:
     net.plan = &plan_;
     net.timesteps = plan_.timesteps();
     net.layer_count = plan_.layers()->size();
+    net.delay_count = delayCount(plan_);
+    net.chunk_steps = chunk_;
     net.buffers = arena_.take<BufferState>(plan_.buffers()->size());
     net.layers = arena_.take<LayerState>(net.layer_count);
+    net.delays = arena_.take<DelayState>(net.delay_count);
     net.spiking = arena_.take<uint32_t>(net.layer_count);
     net.readout = arena_.take<int32_t>(plan_.output_count());
     for (uint32_t i = 0; i < plan_.buffers()->size(); ++i)
@@ -52,6 +62,8 @@ public:
       put(net.layers, i, isCurrent(source) ? currentLayer(source) : plainLayer(source));
       if (source.kind() == format::LayerKind::Spiking) put(net.spiking, net.spiking_count++, i);
     }
+    for (uint32_t i = 0; i < net.delay_count; ++i)
+      put(net.delays, i, delay(*plan_.delays()->Get(i)));
     if (placed == nullptr || !arena_.complete()) return nullptr;
     memcpy(static_cast<void *>(placed), &net, sizeof net);
     return placed;
@@ -67,6 +79,13 @@ private:
     BufferState state = {nullptr, b.channels(), b.height(), b.width(), b.max_count()};
     if (i == 0 && plan_.encoding() == format::Encoding::Direct) return state;
     state.data = arena_.take<uint8_t>(uint64_t(b.height()) * b.width() * plan_.timesteps() * stepBytes(b.channels(), b.max_count()));
+    return state;
+  }
+
+  DelayState delay(const format::Delay &source) {
+    const format::Buffer &b = *plan_.buffers()->Get(source.from());
+    DelayState state = {source.from(), source.to(), nullptr, uint64_t(b.height()) * b.width() * stepBytes(b.channels(), b.max_count())};
+    state.held = arena_.take<uint8_t>(state.bytes);
     return state;
   }
 
@@ -240,6 +259,8 @@ lasnn_network *layoutNetwork(const format::Model &model, Arena &arena) {
 void fillNetwork(lasnn_network &net) {
   for (uint32_t i = 0; i < net.layer_count; ++i)
     fillLayer(net.layers[i]);
+  for (uint32_t i = 0; i < net.delay_count; ++i)
+    memset(net.delays[i].held, 0, net.delays[i].bytes);
   memset(net.readout, 0, sizeof(int32_t) * net.plan->output_count());
 }
 

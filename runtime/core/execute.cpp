@@ -1,4 +1,4 @@
-// Runs the layers of a network over a chunk of steps: layer after layer, each over all steps of the chunk.
+// Runs the layers of a network over a chunk of steps: layer after layer, each over all steps of the chunk. Delays make chunks of one step.
 #include "core/network.h"
 
 #include <cstring>
@@ -278,9 +278,36 @@ private:
   const Chunk &chunk_;
 };
 
+/// D1: what was held back goes to where it is read at step t.
+void giveDelayed(lasnn_network &net, uint32_t t) {
+  for (uint32_t i = 0; i < net.delay_count; ++i) {
+    const DelayState &d = net.delays[i];
+    const Spikes to = viewOf(net, d.to, t);
+    for (size_t pixel = 0, pixels = size_t(to.height) * to.width; pixel < pixels; ++pixel)
+      memcpy(to.data + pixel * to.pixel_stride, d.held + pixel * to.step_stride, to.step_stride);
+  }
+}
+
+/// After all have given, so that a delay of a delay takes what that one gave at this step.
+void holdDelayed(lasnn_network &net, uint32_t t) {
+  for (uint32_t i = 0; i < net.delay_count; ++i) {
+    const DelayState &d = net.delays[i];
+    const Spikes from = viewOf(net, d.from, t);
+    for (size_t pixel = 0, pixels = size_t(from.height) * from.width; pixel < pixels; ++pixel)
+      memcpy(d.held + pixel * from.step_stride, from.data + pixel * from.pixel_stride, from.step_stride);
+  }
+}
+
+void clearDelayed(lasnn_network &net) {
+  for (uint32_t i = 0; i < net.delay_count; ++i)
+    memset(net.delays[i].held, 0, net.delays[i].bytes);
+}
+
 void runChunk(lasnn_network &net, const Chunk &chunk) {
+  giveDelayed(net, chunk.first);
   for (uint32_t i = 0; i < net.layer_count; ++i)
     LayerRun(net, net.layers[i], chunk).run();
+  if (chunk.store_state) holdDelayed(net, chunk.first); // dirty then
 }
 
 /// A uint8 image through the encoding table into the padded image of every analog synapse. Padding stays zero.
@@ -335,6 +362,7 @@ void reset(lasnn_network &net) {
   if (!net.dirty) return;
   for (uint32_t i = 0; i < net.layer_count; ++i)
     if (net.layers[i].state) memset(net.layers[i].state, 0, net.layers[i].state_bytes);
+  clearDelayed(net);
   memset(net.readout, 0, sizeof(int32_t) * net.plan->output_count());
   net.dirty = false;
 }
@@ -347,15 +375,17 @@ bool loadInput(lasnn_network &net, const uint8_t *input) {
 }
 
 void runLayer(lasnn_network &net, uint32_t layer) {
-  const Chunk chunk = {0, net.timesteps < kChunkSteps ? net.timesteps : kChunkSteps, false, false};
+  const Chunk chunk = {0, net.chunk_steps, false, false};
+  giveDelayed(net, 0);
   LayerRun(net, net.layers[layer], chunk).run();
 }
 
 bool runAll(lasnn_network &net, const uint8_t *input) {
   if (!loadInput(net, input)) return false;
   memset(net.readout, 0, sizeof(int32_t) * net.plan->output_count());
-  for (uint32_t t = 0; t < net.timesteps; t += kChunkSteps) {
-    const uint32_t left = net.timesteps - t, steps = left < kChunkSteps ? left : kChunkSteps;
+  if (net.dirty) clearDelayed(net); // of steps that came before
+  for (uint32_t t = 0; t < net.timesteps; t += net.chunk_steps) {
+    const uint32_t left = net.timesteps - t, steps = left < net.chunk_steps ? left : net.chunk_steps;
     const Chunk chunk = {t, steps, t > 0, steps < left};
     net.dirty = net.dirty || chunk.store_state;
     runChunk(net, chunk);

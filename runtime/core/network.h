@@ -10,12 +10,18 @@
 
 namespace lasnn::runtime {
 
-/// Steps that go through the layers together. Within a chunk the membrane stays in registers; event lists are this long.
+/// The most steps that go through the layers together. Within a chunk the membrane stays in registers; event lists are this long.
 constexpr uint32_t kChunkSteps = 16;
 
 struct BufferState {
   uint8_t *data; // null for a direct-encoded input
   uint32_t channels, height, width, max_count;
+};
+
+struct DelayState {
+  uint32_t from, to;
+  uint8_t *held; // one step of `from`: what `to` is given at the next; zero in reset state
+  uint64_t bytes;
 };
 
 struct SynapseState {
@@ -61,13 +67,15 @@ struct lasnn_network {
   const lasnn::runtime::KernelTable *kernels;
   lasnn_isa isa;
   uint64_t content_hash;
-  uint32_t timesteps, layer_count, spiking_count;
+  uint32_t timesteps, layer_count, spiking_count, delay_count;
+  uint32_t chunk_steps; // kChunkSteps, or T where that is less, or 1 where there are delays
   lasnn::runtime::BufferState *buffers;
   lasnn::runtime::LayerState *layers;
+  lasnn::runtime::DelayState *delays;
   uint32_t *spiking; // spiking layer -> layer
   int32_t *readout;
   uint32_t stored_steps; // steps that the buffers hold now: T after a run, 1 after a step, 0 before either
-  bool dirty;            // some membrane or read-out is not in its initial value
+  bool dirty;            // some membrane, read-out or delay is not in its initial value
   void *own_memory;      // freed by destroy
   void *mapped;          // unmapped by destroy
   size_t mapped_size;

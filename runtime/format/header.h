@@ -6,7 +6,7 @@
 
 namespace lasnn::format {
 
-constexpr uint32_t kFormatVersion = 2;
+constexpr uint32_t kFormatVersion = 3;
 constexpr size_t kHeaderSize = 64;
 
 /// Little endian, as every number of the file.

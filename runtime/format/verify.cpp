@@ -33,6 +33,9 @@ public:
       return fail("encode_table has %u entries, %llu needed", sizeOf(plan_.encode_table()), (unsigned long long)table);
     for (uint32_t i = 0; i < plan_.layers()->size(); ++i)
       if (!verifyLayer(i)) return false;
+    if (sizeOf(plan_.delays()) > kMaxItems) return fail("%u delays, allowed up to %u", sizeOf(plan_.delays()), kMaxItems);
+    for (uint32_t i = 0; i < sizeOf(plan_.delays()); ++i)
+      if (!verifyDelay(i)) return false;
     return verifyReadouts() && verifyWriters();
   }
 
@@ -207,6 +210,15 @@ private:
     return verifyOutput(layer, count);
   }
 
+  bool verifyDelay(uint32_t i) {
+    const uint32_t from = plan_.delays()->Get(i)->from(), to = plan_.delays()->Get(i)->to();
+    if (!isCounts(from) || to == 0 || to >= plan_.buffers()->size()) return fail("delay %u goes from buffer %u to %u", i, from, to);
+    const Buffer &a = buffer(from), &b = buffer(to);
+    if (a.channels() != b.channels() || a.height() != b.height() || a.width() != b.width() || a.max_count() != b.max_count())
+      return fail("delay %u: buffers %u and %u differ in shape or count", i, from, to);
+    return true;
+  }
+
   /// The read-outs tile the output vector: together its size, and no two overlap.
   bool verifyReadouts() {
     const Layer *seen[kMaxReadouts];
@@ -228,10 +240,15 @@ private:
   }
   static uint64_t elements(const Layer &l) { return uint64_t(l.out_channels()) * l.out_height() * l.out_width(); }
 
-  /// Every buffer but the input is written exactly once, and before it is read. A bit a buffer, on the stack.
+  /// Every buffer but the input is written exactly once, by a layer or a delay, and before it is read. A bit a buffer, on the stack.
   bool verifyWriters() {
     uint64_t written[kMaxItems / 64 + 1] = {1};
     const auto test = [&](uint32_t i) { return (written[i / 64] >> (i % 64)) & 1; };
+    for (uint32_t i = 0; i < sizeOf(plan_.delays()); ++i) { // before a step's layers
+      const uint32_t to = plan_.delays()->Get(i)->to();
+      if (test(to)) return fail("delay %u writes buffer %u a second time", i, to);
+      written[to / 64] |= uint64_t(1) << (to % 64);
+    }
     for (const Layer *layer : *plan_.layers()) {
       for (uint32_t i = 0; i < sizeOf(layer->synapses()); ++i)
         if (hasCurrent(*layer) && !test(layer->synapses()->Get(i)->input())) return failIn(*layer, "reads a buffer before it is written");

@@ -67,7 +67,8 @@ def run(o):
     began = time.monotonic()
     context = gpu_steps.Context(bin=pathlib.Path(o.bin), out=pathlib.Path(o.out), work=pathlib.Path(o.work), data=pathlib.Path(o.data),
                                 artefacts=pathlib.Path(o.artefacts), toy=o.toy, emulated=o.emulated, commit=o.commit or results.commit())
-    context.logs.mkdir(parents=True, exist_ok=True)
+    for folder in (context.logs, context.work / "code"):
+        folder.mkdir(parents=True, exist_ok=True)
     before = {r["step"]: r for r in read(context.work)}
     failed = []
     for step in chosen(o.only):

@@ -1,4 +1,4 @@
-"""docs/results/gpu-*.md and .json from what scripts/gpu-check brought back."""
+"""docs/results/gpu-*.md and .json, and lines for backends/cuda/measured.inc, from what scripts/gpu-check brought back."""
 import json
 import pathlib
 
@@ -64,6 +64,9 @@ def render(records, folder):
         more = [cuda.appendix()] + ([f"Not measured: {'; '.join(absent)}.", ""] if absent else [])
         page = bench.render(cuda.TITLE, "cuda", report, "\n".join(more)).replace("`scripts/bench cuda`, all in one run", "`scripts/gpu-check --only=bench`, step by step on one machine")
         write("bench", page, report | {"records": found})
+        if "kernels" in cuda.recorded:
+            (folder / "gpu-measured.inc").write_text(cuda.measured_inc())
+            written.append(folder / "gpu-measured.inc")
     if found := of("train"):
         write("training", steps_page("GPU: training", found, machine_lines(records)), found)
     return written

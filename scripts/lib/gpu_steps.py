@@ -49,6 +49,8 @@ class Context:
     def call(self, name, command, seconds, **more):
         """The command's stdout. It gets the time it may take; what it says lies in logs/NAME.txt."""
         environment = dict(os.environ, **more)
+        environment["LASNN_BENCH_CODE"] = str(self.work / "code")
+        environment.pop("LASNN_CUDA_DRIVER", None)  # what is measured is the real driver's
         if self.toy:
             environment["LASNN_CUDA_DRIVER"] = self.emulated
         command = [str(word) for word in command]
@@ -75,8 +77,8 @@ class Context:
         return out
 
     def json(self, name, command, seconds, **more):
-        """The JSON objects that the command prints, a line each."""
-        return [json.loads(line) for line in self.call(name, command, seconds, **more).splitlines() if line.startswith("{")]
+        """The JSON objects that the command prints."""
+        return cuda.objects(self.call(name, command, seconds, **more))
 
 
 @dataclasses.dataclass
@@ -112,15 +114,15 @@ def device_test(context, name, seconds, prefix=(), filter="*", **environment):
 
 def random_networks(context, seconds):
     if context.toy:
-        return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="2")
-    return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="100000", LASNN_TEST_SECONDS=str(int(max(20, min(30, seconds / 8)))))
+        return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="1")
+    return device_test(context, "random-networks", seconds, LASNN_TEST_COUNT="100000", LASNN_TEST_SECONDS=str(int(max(10, min(20, seconds / 15)))))
 
 
 def sanitized(tool):
     def run(context, seconds):
         name = f"sanitizer-{tool}"
         if context.toy:  # the command without the tool, on one network
-            return device_test(context, name, seconds, filter="*ChosenForms*", LASNN_TEST_COUNT="1")
+            return device_test(context, name, seconds, filter="*ChosenForLarge*", LASNN_TEST_COUNT="1")
         program = shutil.which("compute-sanitizer") or shutil.which("/usr/local/cuda/bin/compute-sanitizer")
         if not program:
             raise Skipped("compute-sanitizer is not found")
@@ -140,8 +142,8 @@ def cifar(context):
     return f"cifar10:{folder}", real and not context.toy
 
 
-def sweep(context, name, model, data, device, seconds):
-    return context.json(name, [context.bin / "bench_sweep", model, f"--data={data}", f"--device={device}", f"--batch={8 if context.toy else 512}"], seconds)[-1]
+def sweep(context, name, model, data, device, seconds, limit=0):
+    return context.json(name, [context.bin / "bench_sweep", model, f"--data={data}", f"--device={device}", f"--batch={8 if context.toy else 512}", f"--limit={limit}"], seconds)[-1]
 
 
 def equal_digests(expected, runs):
@@ -156,23 +158,34 @@ def random_resnet(context, seconds):
     """A ResNet-18 of random weights over the whole test set, in every form, beside this machine's CPU."""
     prefix, (data, real) = context.work / "resnet18", cifar(context)
     shape = ["--width=4", "--size=32", "--stem-stride=16"] if context.toy else ["--width=64", "--size=32"]
-    forms = ("auto", "event", "dense")
+    forms = cuda.FORMS
     context.call("resnet18", [context.bin / "bench_cuda", *shape, f"--form={','.join(forms)}", "--rate=10", f"--write={prefix}"], seconds)
     expected = sweep(context, "resnet18", f"{prefix}.x86.lasnn", data, "x86", seconds)
+    if context.toy:  # something for the step that follows
+        rehearsed = context.work / "artefacts"
+        rehearsed.mkdir()
+        shutil.copy(f"{prefix}.auto.lasnn", rehearsed / "rehearsed.lasnn")
+        (rehearsed / "rehearsed.json").write_text(json.dumps(expected | {"data": "cifar10"}))
     return equal_digests(expected, {form: sweep(context, "resnet18", f"{prefix}.{form}.lasnn", data, "cuda", seconds) for form in forms}) | {"real_images": real}
 
 
 def artefacts(context, seconds):
-    """Trained networks that came along: NAME.lasnn for CUDA with NAME.json, which lasnn-run --device=x86 --json wrote elsewhere; `data` added: the set's name."""
-    found = sorted(context.artefacts.glob("*.lasnn")) if context.artefacts.is_dir() else []
+    """Trained networks that came along: NAME.lasnn for CUDA with NAME.json, which lasnn-run --device=x86 --json wrote elsewhere; `data` added: the set's name,
+    with ?key=value behind it where the spec has any."""
+    folder = context.work / "artefacts" if context.toy else context.artefacts
+    found = sorted(folder.glob("*.lasnn")) if folder.is_dir() else []
     runs = {}
     for model in found:
         expected = results.load(model.with_suffix(".json"))
-        if not expected or "digest" not in expected:
-            raise Failed(f"{model.with_suffix('.json')} is missing or has no digest: write it with lasnn-run --device=x86 --json")
-        runs[model.stem] = equal_digests(expected, {"cuda": sweep(context, "artefacts", model, f"{expected['data']}:{context.data / expected['data']}", "cuda", seconds)})
+        if not expected or not {"digest", "images", "data"} <= expected.keys():
+            raise Failed(f"{model.with_suffix('.json')} is missing or has no digest, images and data (docs/gpu-queue.md)")
+        name, _, words = expected["data"].partition("?")
+        data = cifar(context)[0] if context.toy else f"{name}:{context.data / name}" + ("?" + words if words else "")
+        if not context.toy and not (context.data / name).is_dir():
+            raise Skipped(f"{model.stem} needs {context.data / name}, which did not come along")
+        runs[model.stem] = equal_digests(expected, {"cuda": sweep(context, "artefacts", model, data, "cuda", seconds, expected["images"])})
     if not runs:
-        raise Skipped(f"no *.lasnn in {context.artefacts}")
+        raise Skipped(f"no *.lasnn in {folder}")
     return runs
 
 
@@ -187,6 +200,8 @@ def measurement(name):
             python = next(filter(has_torch, (sys.executable, results.ROOT / "out/bench/venv/bin/python3", "/usr/bin/python3")), None)
             if not python:
                 raise Skipped("no Python with PyTorch is at hand")
+        elif context.toy and not (context.bin / cuda.MEASUREMENTS[name].program).exists():
+            raise Skipped(f"{cuda.MEASUREMENTS[name].program} is not built")
         lines = context.json(name, cuda.command(name, context.bin, python, context.toy), seconds)
         if not lines:
             raise Failed("it printed no JSON")
@@ -237,7 +252,7 @@ def all_steps():
     return [
         Step("machine", "conformance", "the GPU, its driver, the tools", machine, bench, most=60),
         Step("random-networks", "conformance", "random networks in every form equal the plain executor: outputs, spikes, clips; batches, steps, two sessions", random_networks, test, 60, 420),
-        Step("resnet18", "conformance", "a ResNet-18 of random weights over 10 000 images: digests of x86 and of every form on the GPU", random_resnet, (*bench, "bench_sweep"), 90),
+        Step("resnet18", "conformance", "a ResNet-18 of random weights over 10 000 images: digests of x86 and of every form on the GPU", random_resnet, (*bench, "bench_sweep"), 150, 400),
         Step("artefacts", "conformance", "trained networks over whole test sets: the digest recorded from x86", artefacts, ("bench_sweep",), 60),
         Step("memcheck", "conformance", "compute-sanitizer memcheck: no access outside, no leak of an error", sanitized("memcheck"), test, 90),
         Step("racecheck", "conformance", "compute-sanitizer racecheck: no hazard in shared memory", sanitized("racecheck"), test, 90),

@@ -113,6 +113,68 @@ snn.network @bad timesteps = 2 {
   EXPECT_EQ(network.errors.size(), 5u) << network.all();
 }
 
+const std::string kLoop = R"(
+snn.network @loop timesteps = 3 {
+  %b = snn.delay %p : (tensor<1x2x2xui8>) -> tensor<1x2x2xui8> loc("late")
+  %i = snn.input "in" : tensor<1x4x4xui8> loc("in")
+  %x = snn.encode %i events : (tensor<1x4x4xui8>) -> tensor<1x4x4xui8> loc("encode")
+  %s = snn.layer "s" (%a = %x : tensor<1x4x4xui8>, %j = %b : tensor<1x2x2xui8>) -> tensor<1x4x4xui8> {
+    %c = snn.conv2d %a {weight = dense<1> : tensor<1x1x1x1xi8>} : (tensor<1x4x4xui8>) -> tensor<1x4x4xi32>
+    %d = snn.conv2d %j {weight = dense<-1> : tensor<1x1x1x1xi8>, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x2x2xui8>) -> tensor<1x4x4xi32>
+    %e = snn.add %c, %d : (tensor<1x4x4xi32>, tensor<1x4x4xi32>) -> tensor<1x4x4xi32>
+    %n = snn.if %e {v_threshold = dense<0> : tensor<1xi32>} : (tensor<1x4x4xi32>) -> tensor<1x4x4xui8>
+    snn.yield %n : tensor<1x4x4xui8>
+  } loc("s")
+  %p = snn.sum_pool %s {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : (tensor<1x4x4xui8>) -> tensor<1x2x2xui8> loc("pool")
+  %0 = snn.layer "head" (%a = %p : tensor<1x2x2xui8>) -> tensor<1x2x2xi32> {
+    %c = snn.conv2d %a {weight = dense<1> : tensor<1x1x1x1xi8>} : (tensor<1x2x2xui8>) -> tensor<1x2x2xi32>
+    %r = snn.readout %c last {scale = 1.0 : f32} : (tensor<1x2x2xi32>) -> tensor<1x2x2xi32>
+    snn.yield %r : tensor<1x2x2xi32>
+  } loc("head")
+  snn.output "out" %0 : tensor<1x2x2xi32> loc("out")
+})";
+
+TEST(X86, D1_a_loop_is_planned) {
+  Network network(kLoop);
+  ASSERT_TRUE(network.module) << network.all();
+  auto artefact = findBackend("x86")->compile(network.get(), {});
+  ASSERT_TRUE(mlir::succeeded(artefact)) << network.all();
+  for (const char *line : {"buffer late  1x2x2  count <= 4\n", "buffer pool  1x2x2  count <= 4\n", "delay late  of pool\n", "reads late  kernel 1x1"})
+    EXPECT_NE(artefact->plan.find(line), std::string::npos) << line << artefact->plan;
+}
+
+TEST(X86, K3_counts_in_a_loop) { // the delay stands before the pool that breaks the rule
+  std::string text = kLoop;
+  text.replace(text.find("v_threshold"), 0, "s_max = 64 : i64, reset = #snn<reset<subtract>>, rho = dense<1> : tensor<1xi32>, ");
+  Network network(text);
+  ASSERT_TRUE(network.module) << network.all();
+  EXPECT_TRUE(mlir::failed(findBackend("x86")->check(network.get())));
+  EXPECT_TRUE(network.has("pool: backend x86: rule K3: a spike count can reach 256, at most 255 are counted")) << network.all();
+  EXPECT_EQ(network.errors.size(), 1u) << network.all();
+}
+
+TEST(X86, refuses_a_loop_that_is_not_fused) {
+  Network network(R"(
+snn.network @loose timesteps = 3 {
+  %b = snn.delay %s : (tensor<2xui8>) -> tensor<2xui8> loc("late")
+  %c = snn.linear %b {weight = dense<1> : tensor<2x2xi8>} : (tensor<2xui8>) -> tensor<2xi32> loc("c")
+  %s = snn.if %c {v_threshold = dense<0> : tensor<1xi32>} : (tensor<2xi32>) -> tensor<2xui8> loc("s")
+  %i = snn.input "in" : tensor<2xui8> loc("in")
+  %x = snn.encode %i events : (tensor<2xui8>) -> tensor<2xui8> loc("encode")
+  %0 = snn.layer "head" (%a = %b : tensor<2xui8>) -> tensor<2xi32> {
+    %l = snn.linear %a {weight = dense<1> : tensor<2x2xi8>} : (tensor<2xui8>) -> tensor<2xi32>
+    %r = snn.readout %l last {scale = 1.0 : f32} : (tensor<2xi32>) -> tensor<2xi32>
+    snn.yield %r : tensor<2xi32>
+  } loc("head")
+  snn.output "out" %0 : tensor<2xi32> loc("out")
+})");
+  ASSERT_TRUE(network.module) << network.all();
+  EXPECT_TRUE(mlir::failed(findBackend("x86")->check(network.get())));
+  EXPECT_TRUE(network.has("c: backend x86: 'snn.linear' does not run outside a layer")) << network.all();
+  EXPECT_TRUE(network.has("s: backend x86: 'snn.if' does not run outside a layer")) << network.all();
+  EXPECT_EQ(network.errors.size(), 2u) << network.all();
+}
+
 TEST(X86, refuses_an_analog_pool) {
   Network network(R"(
 snn.network @analog timesteps = 1 {

@@ -142,20 +142,24 @@ struct NetworkBuilder {
       SmallVector<int64_t> k{layer.kh, layer.kw}, s{layer.sh, layer.sw}, p{layer.top, layer.left, layer.bottom, layer.right};
       Value input = values[layer.inputs[0]];
       RankedTensorType type = tensor(out, spikeType());
-      if (layer.kind == LayerKind::MaxPool) values.push_back(maximum(layer, input, type, name));
-      else if (integer) values.push_back(builder.create<SumPoolOp>(named(name), type, input, k, s, p));
-      else values.push_back(builder.create<AvgPoolOp>(named(name), type, input, k, s, p));
+      if (layer.kind == LayerKind::MaxPool) values[index + 1] = maximum(layer, input, type, name);
+      else if (integer) values[index + 1] = builder.create<SumPoolOp>(named(name), type, input, k, s, p);
+      else values[index + 1] = builder.create<AvgPoolOp>(named(name), type, input, k, s, p);
+      return;
+    }
+    if (layer.kind == LayerKind::Delay) {
+      values[index + 1].getDefiningOp()->setOperand(0, values[layer.inputs[0]]); // build() made it
       return;
     }
     if (layer.kind == LayerKind::Add) {
       Value lhs = values[layer.inputs[0]], rhs = values[layer.inputs[1]];
-      values.push_back(builder.create<AddOp>(named(name), lhs.getType(), lhs, rhs));
+      values[index + 1] = builder.create<AddOp>(named(name), lhs.getType(), lhs, rhs);
       return;
     }
     SmallVector<Value> inputs;
     for (const SynapseSpec &s : layer.synapses) inputs.push_back(values[s.input]);
     if (!integer) {
-      values.push_back(layerBody(index, inputs, name));
+      values[index + 1] = layerBody(index, inputs, name);
       return;
     }
     // One argument a distinct input, as the fusion makes them.
@@ -170,7 +174,7 @@ struct NetworkBuilder {
     for (Value input : distinct) body->addArgument(input.getType(), named(name));
     for (Value input : inputs) arguments.push_back(body->getArgument(llvm::find(distinct, input) - distinct.begin()));
     builder.create<YieldOp>(named(name), layerBody(index, arguments, name));
-    values.push_back(op.getResult());
+    values[index + 1] = op.getResult();
   }
 
   void encode() {
@@ -202,6 +206,9 @@ struct NetworkBuilder {
     auto network = builder.create<NetworkOp>(named("random"), "random", uint64_t(spec.timesteps));
     Block *body = builder.createBlock(&network.getBody());
     encode();
+    values.resize(spec.layers.size() + 1);
+    for (size_t l = 0; l < spec.layers.size(); ++l) // what they delay may come later
+      if (spec.layers[l].kind == LayerKind::Delay) values[l + 1] = builder.create<DelayOp>(named("l" + std::to_string(l)), tensor(shapesOf[l + 1], spikeType()), values[0]);
     for (size_t l = 0; l < spec.layers.size(); ++l) layer(l);
     int outputs = 0;
     for (size_t l = 0; l < spec.layers.size(); ++l)

@@ -169,6 +169,7 @@ void cover(const Trace &trace, NetworkOp network, Coverage &coverage) {
     coverage.clipping += layer.clips > 0;
     coverage.synops += layer.synops, coverage.spikes += layer.spikes;
   }
+  coverage.recurrent += !network.getOps<DelayOp>().empty();
   network.walk([&](LayerOp layer) { coverage.proven16 += layer.getCurrentBits() == 16; });
 }
 
@@ -235,7 +236,7 @@ std::string networkText(const NetworkSpec &spec, bool fromFloat) {
 }
 
 void Coverage::add(const Coverage &other) {
-  networks += other.networks, neuronLayers += other.neuronLayers, proven16 += other.proven16, clipping += other.clipping, refused += other.refused;
+  networks += other.networks, recurrent += other.recurrent, neuronLayers += other.neuronLayers, proven16 += other.proven16, clipping += other.clipping, refused += other.refused;
   for (int i = 0; i < 6; ++i) rates[i] += other.rates[i];
   synops += other.synops, spikes += other.spikes;
   for (const auto &[kind, count] : other.ran) ran[kind] += count;
@@ -243,7 +244,7 @@ void Coverage::add(const Coverage &other) {
 }
 
 std::string Coverage::text() const {
-  std::string text = std::to_string(networks) + " networks, " + std::to_string(neuronLayers) + " neuron layers (" + std::to_string(clipping) + " clip), " + std::to_string(proven16) +
+  std::string text = std::to_string(networks) + " networks (" + std::to_string(recurrent) + " with delays), " + std::to_string(neuronLayers) + " neuron layers (" + std::to_string(clipping) + " clip), " + std::to_string(proven16) +
                      " layers with 16-bit currents, " + std::to_string(spikes) + " spikes, " + std::to_string(synops) + " synaptic operations\nlayers by firing rate:";
   const char *names[] = {"0", "to 1 %", "to 10 %", "to 50 %", "below 100 %", "100 % and above"};
   for (int i = 0; i < 6; ++i) text += std::string(i ? ", " : " ") + names[i] + ": " + std::to_string(rates[i]);

@@ -10,7 +10,7 @@ namespace lasnn::test {
 
 /// What the networks that were run looked like; printed at the end, so that a generator gone dull is seen.
 struct Coverage {
-  int networks = 0, neuronLayers = 0, proven16 = 0, clipping = 0, refused = 0;
+  int networks = 0, neuronLayers = 0, recurrent = 0, proven16 = 0, clipping = 0, refused = 0;
   int rates[6] = {}; ///< layers by share of elements that spike a step: 0, up to 1 %, 10 %, 50 %, below 100 %, 100 % and more
   uint64_t synops = 0, spikes = 0;
   std::map<std::string, int> ran;      ///< by backend and instruction set

@@ -1,5 +1,5 @@
 // The conformance suite: random networks, every backend equal to the interpreter to the bit.
-//   conformance --count=N --seed=S [--from-float] [--inject=threshold|reset|pad]
+//   conformance --count=N --seed=S [--from-float] [--inject=threshold|reset|pad|delay]
 // A failing network is shrunk to a minimal one, which is printed with the command that runs it again.
 #include "tests/conformance/check_network.h"
 
@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
     else if (const char *value = valueOf(argv[i], "--inject")) options.inject = value;
     else if (!std::strcmp(argv[i], "--from-float")) options.fromFloat = true;
     else if (!std::strcmp(argv[i], "--no-shrink")) noShrink = true;
-    else return std::fprintf(stderr, "usage: conformance [--count=N] [--seed=S] [--from-float] [--inject=threshold|reset|pad] [--no-shrink]\n"), 2;
+    else return std::fprintf(stderr, "usage: conformance [--count=N] [--seed=S] [--from-float] [--inject=threshold|reset|pad|delay] [--no-shrink]\n"), 2;
   }
   if (!count) count = seeded ? 1 : 100;
   for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) std::signal(signal, onSignal);

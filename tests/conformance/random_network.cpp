@@ -262,6 +262,32 @@ struct Drawer {
     }
   }
 
+  /// Some value comes back a step later into a layer that has neurons or a read-out, wherever that stands. The delay itself stands last.
+  void delay() {
+    NetworkSpec before = spec;
+    LayerSpec late;
+    late.kind = LayerKind::Delay;
+    std::vector<int> spikes, readers;
+    for (int v = 0; v < int(values.size()); ++v)
+      if (values[v].isResult && !values[v].analog) spikes.push_back(v);
+    for (int l = 0; l < int(spec.layers.size()); ++l)
+      if (!spec.layers[l].synapses.empty()) readers.push_back(l);
+    if (spikes.empty()) return;
+    late.inputs = {spikes[draw.next() % spikes.size()]};
+    if (!tryLayer(late)) return;
+    int reader = readers[draw.next() % readers.size()], value = int(values.size()) - 1;
+    const ValueShape out = values[reader + 1];
+    SynapseSpec s;
+    if (out.vector) s.linear = true, s.input = value;
+    else if (values[value].vector) return restore(before);
+    else s = matching(value, spec.layers[reader].channels, out.currentH, out.currentW);
+    spec.layers[reader].synapses.push_back(s);
+    std::vector<ValueShape> now = shapes(spec);
+    if (now.empty()) return restore(before);
+    values = std::move(now);
+  }
+  void restore(NetworkSpec &before) { spec = std::move(before), values = shapes(spec); }
+
   void run() {
     spec.seed = draw.next();
     spec.timesteps = draw.from(1, 8);
@@ -285,6 +311,8 @@ struct Drawer {
     }
     readout();
     if (draw.chance(15)) readout();
+    if (draw.chance(35))
+      for (int i = draw.from(1, 3); i > 0; --i) delay();
   }
 };
 
@@ -296,23 +324,61 @@ NetworkSpec drawNetwork(uint64_t seed) {
   return drawer.spec;
 }
 
+/// What a delay gives is what the value it reads has, which may come later. So the values are visited until all of them are known, each
+/// by the first thing it reads (the rest has to agree: shapes() sees to that). Empty when they need each other: a loop without a neuron.
+static std::vector<ValueShape> delayedShapes(const NetworkSpec &spec) {
+  std::vector<ValueShape> values(spec.layers.size() + 1);
+  std::vector<bool> known(values.size());
+  values[0] = {spec.c, spec.h, spec.w, spec.events ? spec.maxCount : 1, spec.vectorInput, !spec.events, true};
+  known[0] = true;
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (size_t l = 0; l < spec.layers.size(); ++l) {
+      const LayerSpec &layer = spec.layers[l];
+      const bool sums = !layer.synapses.empty();
+      std::vector<int> needs = sums ? std::vector<int>{layer.synapses[0].input} : layer.inputs;
+      if (known[l + 1] || needs.empty() || !std::all_of(needs.begin(), needs.end(), [&](int v) { return v >= 0 && v < int(values.size()) && known[size_t(v)]; })) continue;
+      ValueShape out = values[size_t(needs[0])];
+      if (sums) {
+        const SynapseSpec &s = layer.synapses[0];
+        out = {layer.channels, s.linear ? 1 : windowSize(out.h, s.top, s.bottom, s.dh, s.kh, s.sh), s.linear ? 1 : windowSize(out.w, s.left, s.right, s.dw, s.kw, s.sw),
+               layer.neuron.sMax, s.linear, false, layer.kind == LayerKind::Spiking};
+      }
+      const bool pools = layer.kind == LayerKind::SumPool || layer.kind == LayerKind::MaxPool;
+      if ((layer.poolsCurrents || pools) && pooled(layer, out)) return {};
+      if (layer.kind == LayerKind::SumPool) out.maxCount *= layer.kh * layer.kw;
+      if (layer.kind == LayerKind::Add)
+        for (size_t i = 1; i < needs.size(); ++i) out.maxCount += values[size_t(needs[i])].maxCount;
+      if (out.h < 1 || out.w < 1 || out.maxCount > 255) return {};
+      values[l + 1] = out;
+      known[l + 1] = progress = true;
+    }
+  }
+  return std::find(known.begin(), known.end(), false) == known.end() ? values : std::vector<ValueShape>();
+}
+
 std::vector<ValueShape> shapes(const NetworkSpec &spec, std::string *why) {
   auto fail = [&](const char *reason) {
     if (why) *why = reason;
     return std::vector<ValueShape>();
   };
+  const std::vector<ValueShape> late = delayedShapes(spec);
+  if (late.empty()) return fail("values that need each other, or a window or count that does not fit");
   std::vector<ValueShape> values{{spec.c, spec.h, spec.w, spec.events ? spec.maxCount : 1, spec.vectorInput, !spec.events, true}};
   if (spec.vectorInput && spec.h * spec.w != 1) return fail("a vector input with an image's size");
   for (const LayerSpec &layer : spec.layers) {
     ValueShape out;
-    auto readable = [&](int input) { return input >= 0 && input < int(values.size()) && values[input].isResult; };
+    auto readable = [&](int input) { // what is there, and what comes back from the step before
+      if (input < 0 || input >= int(late.size()) || !late[input].isResult) return false;
+      return input < int(values.size()) || layer.kind == LayerKind::Delay || spec.layers[input - 1].kind == LayerKind::Delay;
+    };
     if (layer.kind == LayerKind::Spiking || layer.kind == LayerKind::Readout) {
       if (layer.synapses.empty()) return fail("no synapse");
       int64_t weights = 0, operations = 0;
       bool first = true;
       for (const SynapseSpec &s : layer.synapses) {
         if (!readable(s.input)) return fail("an input that is none");
-        const ValueShape &in = values[s.input];
+        const ValueShape &in = late[s.input];
         ValueShape now{layer.channels, 1, 1, layer.kind == LayerKind::Spiking ? layer.neuron.sMax : 1, s.linear, false, layer.kind == LayerKind::Spiking};
         if (s.linear) {
           weights += layer.channels * in.size(), operations += layer.channels * in.size();
@@ -334,14 +400,16 @@ std::vector<ValueShape> shapes(const NetworkSpec &spec, std::string *why) {
       if (weights > kMostWeights || operations > kMostOperations) return fail("too much work");
     } else {
       for (int input : layer.inputs)
-        if (!readable(input) || values[input].analog) return fail("a pool or add of something other than spikes");
+        if (!readable(input) || late[input].analog) return fail("a pool, add or delay of something other than spikes");
       if (layer.inputs.empty()) return fail("no input");
-      out = values[layer.inputs[0]];
+      out = late[layer.inputs[0]];
       if (layer.kind == LayerKind::Add) {
         if (layer.inputs.size() != 2) return fail("an add of one");
-        const ValueShape &other = values[layer.inputs[1]];
+        const ValueShape &other = late[layer.inputs[1]];
         if (other.c != out.c || other.h != out.h || other.w != out.w || other.vector != out.vector) return fail("an add of different shapes");
         out.maxCount += other.maxCount;
+      } else if (layer.kind == LayerKind::Delay) {
+        out.currentH = out.currentW = 0;
       } else {
         if (out.vector) return fail("a pool of a vector");
         if (const char *reason = pooled(layer, out)) return fail(reason);
@@ -426,6 +494,13 @@ std::vector<uint8_t> sampleOf(const NetworkSpec &spec, int index) {
 
 bool inject(NetworkSpec &spec, const std::string &mistake) {
   bool done = false;
+  if (mistake == "delay") { // a step more
+    for (size_t l = 0, layers = spec.layers.size(); l < layers; ++l) {
+      if (spec.layers[l].kind != LayerKind::Delay) continue;
+      spec.layers.push_back(spec.layers[l]);
+      spec.layers[l].inputs = {int(spec.layers.size())}, done = true;
+    }
+  }
   for (LayerSpec &layer : spec.layers) {
     if (mistake == "threshold" && layer.kind == LayerKind::Spiking) {
       ++layer.neuron.theta, done = true;

@@ -10,12 +10,12 @@
 
 namespace lasnn::test {
 
-enum class LayerKind { Spiking, Readout, SumPool, MaxPool, Add };
+enum class LayerKind { Spiking, Readout, SumPool, MaxPool, Add, Delay };
 enum class ResetKind { Zero, Subtract, None, Value };
 enum class BiasKind { None, Spread, MaxFits16, MinFits16 }; ///< the last two put a layer's current exactly at the int16 limits
 
 struct SynapseSpec {
-  int input = 0; ///< value index: 0 is the encoded input, i + 1 the result of layer i
+  int input = 0; ///< value index: 0 is the encoded input, i + 1 the result of layer i; an earlier one, or a delay's
   bool linear = false;
   int kh = 1, kw = 1, sh = 1, sw = 1, dh = 1, dw = 1, groups = 1;
   int top = 0, left = 0, bottom = 0, right = 0;
@@ -44,7 +44,7 @@ struct LayerSpec {
   NeuronSpec neuron;
   bool last = false; ///< read-out mode: last, else sum
   bool poolsCurrents = false; ///< Spiking, Readout: the largest current of a window goes on
-  // Pools and Add
+  // Pools, Add and Delay, which may read a later value
   std::vector<int> inputs;
   // The window of pools, of spikes or currents
   int kh = 1, kw = 1, sh = 1, sw = 1, top = 0, left = 0, bottom = 0, right = 0;

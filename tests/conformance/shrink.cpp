@@ -11,8 +11,10 @@ namespace {
 void mendGroups(NetworkSpec &spec, const NetworkSpec &before) {
   auto channels = [](const NetworkSpec &s) {
     std::vector<int> c{s.c};
-    for (const LayerSpec &layer : s.layers)
-      c.push_back(layer.kind == LayerKind::Spiking || layer.kind == LayerKind::Readout ? layer.channels : c[layer.inputs[0]]);
+    for (const LayerSpec &layer : s.layers) {
+      const bool sums = !layer.synapses.empty(), known = sums || size_t(layer.inputs[0]) < c.size();
+      c.push_back(sums ? layer.channels : known ? c[layer.inputs[0]] : s.layers[layer.inputs[0] - 1].channels);
+    }
     return c;
   };
   std::vector<int> now = channels(spec), old = channels(before);
@@ -28,6 +30,7 @@ void mendGroups(NetworkSpec &spec, const NetworkSpec &before) {
 NetworkSpec without(const NetworkSpec &spec, size_t index, int instead) {
   NetworkSpec less = spec;
   less.layers.erase(less.layers.begin() + index);
+  if (instead > int(index)) --instead; // a delay reads later values
   auto renumber = [&](int &value) {
     if (value == int(index) + 1) value = instead;
     else if (value > int(index) + 1) --value;

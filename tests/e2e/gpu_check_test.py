@@ -20,7 +20,7 @@ from benchmarks import cuda
 
 
 def launch(name, kernel, us, macs, bound_us):
-    return {"name": name, "kernel": kernel, "us": us, "macs": macs, "bytes": 1, "bound_us": bound_us, "bytes_us": 0.5}
+    return {"name": name, "kernel": kernel, "us": us, "tiles": 4, "features": "" if kernel == "pool" else f"b1 {name}", "macs": macs, "bytes": 1, "bound_us": bound_us, "bytes_us": 0.5}
 
 
 def line(form, batch, graph_us, launches):
@@ -31,12 +31,20 @@ def line(form, batch, graph_us, launches):
 DENSE = [launch("conv1", "event", 9, 100, 9), launch("a", "dense", 10, 1000, 6), launch("b", "dense", 20, 950, 3), launch("c", "dense", 1, 10, 1)]
 LINES = {
     "throughput": [line("auto", 512, 5120, [])],
-    "dense-layers": [line("dense", 512, 5120, DENSE)],
+    "dense-layers": [line("dense", 512, 5120, DENSE), line("warpgroup", 512, 5120, [launch("a", "warpgroup", 10, 1000, 2)])],
     "latency": [line("auto", 1, 100, [])],
-    "zero-skipping": [line(form, batch, 1, [launch("conv1", "event", 1, 1, 1), launch("a", kernel, us, 1, 1)])
-                      for form, kernel, times in (("event", "event", (2, 3)), ("dense", "dense", (8, 6))) for batch, us in zip((1, 8), times)],
+    "zero-skipping": [line(form, batch, 1, [launch("conv1", "event", 1, 1, 1), launch("a", form, us, 1, 1)])
+                      for form, times in (("event", (4, 3)), ("skip", (2, 9)), ("dense", (8, 6)), ("split", (9, 6))) for batch, us in zip((1, 8), times)],
+    "kernels": [line(form, 1, 1, [launch("a", form, us, 1, 1), launch("pool", "pool", 1, 0, None)]) for form, us in (("dense", 3), ("skip", 2), ("split", 4))],
     "pytorch-snn": [{"images_per_s": 20000, "us": 1, "best": "graph", "modes": {"graph": {"us": 1, "images_per_s": 20000}, "tuned": {"failed": "no compiler"}}, "torch": "2", "dtype": "bfloat16"}],
 }
+
+
+def neuron_line(timesteps, speedup, share):
+    return {"what": "neuron", "T": timesteps, "type": "bfloat16", "speedup": speedup, "share_of_copy": share}
+
+
+LINES["neuron-kernels"] = [{"results": [neuron_line(4, 3.5, 0.8), neuron_line(16, 7.0, 0.6), {**neuron_line(4, 9, 1), "type": "float32"}]}]
 
 
 def record(step, group, **more):
@@ -132,6 +140,12 @@ class Runner(unittest.TestCase):
         self.assertIn("rehearsal", str(left.exception.code))
 
 
+class Objects(unittest.TestCase):
+    def test_one_a_line_and_over_many(self):
+        self.assertEqual(cuda.objects('said {1}\n{"a": 1}\n{\n "b": {"c": [1,\n 2]}\n}\nend\n{"d": 2}'), [{"a": 1}, {"b": {"c": [1, 2]}}, {"d": 2}])
+        self.assertEqual(cuda.objects(""), [])
+
+
 class Commands(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
@@ -177,13 +191,15 @@ class Pages(unittest.TestCase):
                    *(record(name, "bench", result={"lines": lines}) for name, lines in LINES.items()), record("pytorch-ann", "bench", status="failed", reason="no memory"),
                    record("teacher-10", "train", result={"top1": 0.95})]
         written = {path.name: path.read_text() for path in gpu_pages.render(records, self.folder)}
-        self.assertEqual(sorted(written), [f"gpu-{name}.{end}" for name in ("bench", "conformance", "training") for end in ("json", "md")])
+        self.assertEqual(sorted(written), [f"gpu-{name}.{end}" for name in ("bench", "conformance") for end in ("json", "md")] + ["gpu-measured.inc", "gpu-training.json", "gpu-training.md"])
+        self.assertEqual(written["gpu-measured.inc"], 'MEASURED("sm_90a", "b1 a", "skip", 4, 2.00)\n')
         values = {r["case"]: r["value"] for r in json.loads(written["gpu-bench.json"])["results"]}
         find = lambda text: next(value for case, value in values.items() if text in case)
         self.assertEqual(find("over the same SNN"), 5)  # 512 images in 5120 us are 100 000 images/s
         self.assertEqual(find("tensor-core bound"), 30)  # (6 + 3) / (10 + 20): c is too small, conv1 is not dense
         self.assertEqual(find("latency"), 100)
-        self.assertEqual(find("zero-skipping"), 2)  # 8/2 and 6/3
+        self.assertEqual(find("skip zeros"), 2)  # 8/2 and 6/3
+        self.assertEqual((find("T = 4, bf16"), find("the same, T = 16"), find("those of a copy")), (3.5, 7, 60))
         page = written["gpu-bench.md"]
         self.assertIn("| a | dense | 10.0 | 6.0 | 60 % | 0.5 |", page)
         self.assertIn("tuned: no compiler", page)

@@ -4,6 +4,8 @@
 
 // CHECK-LABEL: snn.network @float timesteps = 4
 snn.network @float timesteps = 4 {
+  // CHECK: snn.delay {{%.*}} : (tensor<3xf32>) -> tensor<3xf32>
+  %d = snn.delay %i : (tensor<3xf32>) -> tensor<3xf32>
   // CHECK: [[IN:%.*]] = snn.input "image" : tensor<2x8x8xui8>
   %in = snn.input "image" : tensor<2x8x8xui8>
   // CHECK: snn.encode [[IN]]{{ +}}direct {mean = array<f32: 5.000000e-01, 2.500000e-01>, std = array<f32: 1.000000e+00, 2.000000e+00>} : (tensor<2x8x8xui8>) -> tensor<2x8x8xf32>
@@ -30,7 +32,8 @@ snn.network @float timesteps = 4 {
   %r = snn.relu %l : (tensor<3xf32>) -> tensor<3xf32>
   // CHECK: snn.if {{%.*}} {reset = #snn.reset<value>, v_reset = dense<-5.000000e-01> : tensor<3xf32>, v_threshold = dense<1.000000e+00> : tensor<1xf32>}
   %i = snn.if %r {reset = #snn<reset<value>>, v_reset = dense<-0.5> : tensor<3xf32>, v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<3xf32>) -> tensor<3xf32>
-  %o = snn.linear %i {weight = dense<1.0> : tensor<3x3xf32>} : (tensor<3xf32>) -> tensor<3xf32>
+  %j = snn.add %i, %d : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+  %o = snn.linear %j {weight = dense<1.0> : tensor<3x3xf32>} : (tensor<3xf32>) -> tensor<3xf32>
   // CHECK: snn.readout {{%[0-9]+ +}}mean : (tensor<3xf32>) -> tensor<3xf32>
   %y = snn.readout %o mean : (tensor<3xf32>) -> tensor<3xf32>
   // CHECK: snn.output "logits" {{%.*}} : tensor<3xf32>
@@ -51,7 +54,9 @@ snn.network @integer timesteps = 2 {
     // CHECK-NEXT: snn.yield {{%.*}} : tensor<3xui8>
     snn.yield %s : tensor<3xui8>
   }
-  %o = snn.layer "out" (%a = %h : tensor<3xui8>) -> tensor<2xi32> {
+  // CHECK: snn.delay {{%.*}} : (tensor<3xui8>) -> tensor<3xui8>
+  %d = snn.delay %h : (tensor<3xui8>) -> tensor<3xui8>
+  %o = snn.layer "out" (%a = %d : tensor<3xui8>) -> tensor<2xi32> {
     %l = snn.linear %a {weight = dense<1> : tensor<2x3xi8>, bias = dense<[7, -7]> : tensor<2xi32>} : (tensor<3xui8>) -> tensor<2xi32>
     // CHECK: snn.readout {{%[0-9]+ +}}sum {scale = 1.250000e-01 : f32}
     %r = snn.readout %l sum {scale = 0.125 : f32} : (tensor<2xi32>) -> tensor<2xi32>

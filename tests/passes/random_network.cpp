@@ -122,7 +122,27 @@ struct RandomNetwork::Builder {
     return make(leaks ? "snn.lif" : "snn.if", x, tensorType(x), attrs);
   }
 
+  /// `x` of the step before, or of the one before that.
+  Value delayed(Value x) {
+    for (int steps = chance(25) ? 2 : 1; steps > 0; --steps) x = make("snn.delay", x, tensorType(x), {});
+    return x;
+  }
+
+  /// A neuron with this current, to which its own spikes, or what a pool makes of them, come back through `synapse`.
+  Value recurrence(Value current, llvm::function_ref<Value(Value)> synapse) {
+    Value late = delayed(current); // until the spikes are there
+    Value fired = neuron(make("snn.add", {current, synapse(late)}, tensorType(current), {})), heard = fired;
+    if (tensorType(fired).getRank() == 3 && chance(40))
+      heard = make(options.exactInt8 ? "snn.max_pool" : "snn.avg_pool", fired, tensorType(fired),
+                   {named("kernel", builder.getDenseI64ArrayAttr({2, 2})), named("pads", builder.getDenseI64ArrayAttr({1, 0, 0, 1}))});
+    auto first = late.getDefiningOp<DelayOp>();
+    while (auto before = first.getInput().getDefiningOp<DelayOp>()) first = before;
+    first->setOperand(0, heard);
+    return fired;
+  }
+
   Value stage(Value x) {
+    if (options.recurrent && chance(60)) return recurrence(conv(chance(30) ? delayed(x) : x, 2 * pick(1, 4)), [&](Value late) { return sameConv(late); });
     bool rounds = !options.exactInt8;
     int64_t k = 2 * pick(1, 4);
     switch (pick(0, 5)) {
@@ -174,9 +194,16 @@ struct RandomNetwork::Builder {
     Value x = make("snn.encode", input, f32(shape), attrs);
     x = neuron(conv(x, 2 * pick(1, 4)));
     for (int i = pick(1, 3); i > 0; --i) x = stage(x);
-    if (chance(30)) x = pool("snn.avg_pool", x, false);
+    bool factors = !(options.recurrent && options.exactInt8); // a layer that hears averages and spikes rounds one of them
+    if (chance(30) && factors) x = pool("snn.avg_pool", x, false);
     x = make("snn.flatten", x, f32({tensorType(x).getNumElements()}), {});
-    if (chance(50)) x = neuron(linear(x, pick(2, 9)));
+    if (options.recurrent && chance(50)) {
+      int64_t k = pick(2, 9);
+      Value both = make("snn.add", {linear(x, k), linear(delayed(x), k)}, f32({k}), {}); // a delay behind a flatten
+      x = recurrence(both, [&](Value late) { return linear(late, k); });
+    } else if (chance(50)) {
+      x = neuron(linear(x, pick(2, 9)));
+    }
     x = linear(x, 5);
     auto mode = ReadoutMode(pick(0, 2));
     x = make("snn.readout", x, tensorType(x), {named("mode", ReadoutModeAttr::get(builder.getContext(), mode))});

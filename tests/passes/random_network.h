@@ -17,6 +17,7 @@ struct NetworkOptions {
   /// Weights of every channel have 127/64 as their largest magnitude: 8 bits hold them exactly. Needs dyadic; leaves out
   /// leak, batch norms and pools of currents, which round.
   bool exactInt8 = false;
+  bool recurrent = false; ///< neurons hear themselves, or what was pooled of them, or events, a step or two late
   bool thresholdsAsStates = true; ///< v_threshold may equal a membrane; else it lies between the values a membrane can take
 };
 

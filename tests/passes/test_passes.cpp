@@ -83,10 +83,11 @@ uint64_t totalSpikes(const Outcome &outcome) {
 // Every number is dyadic, so that no order of sums rounds: legalize, fold and fuse must not change a bit.
 TEST_F(Passes, FloatPipelineIsExact) {
   uint64_t spikes = 0;
-  for (unsigned seed = 0; seed < 150; ++seed) {
+  for (unsigned seed = 0; seed < 250; ++seed) {
     SCOPED_TRACE(seed);
     NetworkOptions options;
     options.events = seed % 2;
+    options.recurrent = seed >= 150;
     RandomNetwork net(context, seed, options);
     ASSERT_TRUE(mlir::succeeded(mlir::verify(net.module()))) << errors;
     std::vector<std::vector<uint8_t>> samples{net.sample(), net.sample(), net.sample(true)};
@@ -107,11 +108,12 @@ TEST_F(Passes, FloatPipelineIsExact) {
 // Weights that 8 bits hold, no leak: nothing is rounded but a read-out's scale, so that every spike must agree.
 TEST_F(Passes, QuantizeIsExactWhereWeightsAre) {
   uint64_t spikes = 0;
-  for (unsigned seed = 0; seed < 150; ++seed) {
+  for (unsigned seed = 0; seed < 250; ++seed) {
     SCOPED_TRACE(seed);
     NetworkOptions options;
     options.exactInt8 = true;
     options.events = seed % 2;
+    options.recurrent = seed >= 150;
     options.thresholdsAsStates = options.events; // 1/127, the worth of a pixel's unit, is no float
     RandomNetwork net(context, seed, options);
     ASSERT_TRUE(toFused(net)) << errors;

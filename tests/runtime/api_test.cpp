@@ -175,6 +175,47 @@ TEST(ApiStream, StepsBeyondTheLastSaturate) {
   EXPECT_EQ(value, INT32_MAX);
 }
 
+TEST(ApiDelays, ResetAndRunForgetWhatIsHeldBack) {
+  // Bias 2, threshold 1, from its own spike of the step before -2: it fires at every other step.
+  plan::Network plan;
+  plan.encoding = plan::Encoding::Events;
+  plan.timesteps = 5;
+  plan.buffers = {{"in", 1, 1, 1, 1}, {"spikes", 1, 1, 1, 1}, {"late", 1, 1, 1, 1}};
+  plan.delays = {{1, 2}};
+  plan::Layer neuron, out;
+  neuron.out_channels = out.out_channels = 1;
+  neuron.output = 1;
+  neuron.bias = {2}, out.bias = {0};
+  neuron.neuron.v_threshold = {1};
+  neuron.synapses.resize(2), out.synapses.resize(1);
+  neuron.synapses[0].weight = {0};
+  neuron.synapses[1].input = 2, neuron.synapses[1].weight = {-2};
+  out.kind = plan::LayerKind::Readout;
+  out.synapses[0].input = 1, out.synapses[0].weight = {1};
+  plan.layers = {neuron, out};
+  plan.output_count = 1;
+  const AlignedBytes bytes(fileOf(plan));
+  for (lasnn_isa isa : availableIsas()) {
+    const NetworkPtr net = create(bytes, isa);
+    const uint8_t frames[5] = {};
+    int32_t value = 0;
+    const auto step = [&] { return lasnn_step(net.get(), frames, 1, &value, 1) == LASNN_OK ? value : -1; };
+    EXPECT_EQ(step(), 1);
+    ASSERT_EQ(lasnn_reset(net.get()), LASNN_OK);
+    EXPECT_EQ(step(), 1); // it would be silent had -2 come back
+    EXPECT_EQ(step(), 1);
+    EXPECT_EQ(step(), 2);
+    ASSERT_EQ(lasnn_run(net.get(), frames, 5, &value, 1), LASNN_OK);
+    EXPECT_EQ(value, 3);
+    for (uint32_t t = 0; t < 5; ++t) {
+      uint8_t spike = 9;
+      ASSERT_EQ(lasnn_get_spikes(net.get(), 0, t, &spike, 1), LASNN_OK);
+      EXPECT_EQ(spike, t % 2 == 0);
+    }
+    EXPECT_EQ(step(), 1); // a run leaves nothing behind
+  }
+}
+
 TEST(ApiNames, StatusIsaVersion) {
   EXPECT_STREQ(lasnn_status_name(LASNN_BAD_MODEL), "bad model");
   EXPECT_STREQ(lasnn_status_name(lasnn_status(99)), "unknown status");

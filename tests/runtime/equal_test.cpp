@@ -72,10 +72,10 @@ private:
   std::string where_;
 };
 
-TEST(Equal, RandomNetworksOnEveryIsa) {
+void compareAll(plan::Network (*make)(uint64_t)) {
   const uint64_t first = environmentNumber("LASNN_TEST_SEED", 1), count = environmentNumber("LASNN_TEST_COUNT", 400);
   for (uint64_t seed = first; seed < first + count; ++seed) {
-    const plan::Network plan = randomPlan(seed);
+    const plan::Network plan = make(seed);
     const std::vector<uint8_t> input = randomInput(plan, seed);
     const ReferenceResult expected = Reference(plan).run(input);
     const AlignedBytes bytes(fileOf(plan));
@@ -84,10 +84,13 @@ TEST(Equal, RandomNetworksOnEveryIsa) {
       const NetworkPtr net = create(bytes, isa);
       ASSERT_TRUE(net) << "seed " << seed;
       Comparison(seed, plan, input, expected, net.get()).all();
-      if (HasFailure()) FAIL() << "seed " << seed << ", isa " << lasnn_isa_name(isa);
+      if (testing::Test::HasFailure()) FAIL() << "seed " << seed << ", isa " << lasnn_isa_name(isa);
     }
   }
 }
+
+TEST(Equal, RandomNetworksOnEveryIsa) { compareAll(randomPlan); }
+TEST(Equal, RandomNetworksWithDelaysOnEveryIsa) { compareAll(randomRecurrentPlan); }
 
 } // namespace
 } // namespace lasnn::test

@@ -107,7 +107,7 @@ TEST(File, HostileContentWithARightHashNeverCrashes) {
   for (uint64_t seed = first; seed < first + count; ++seed) {
     std::mt19937_64 random(seed);
     static std::vector<uint8_t> whole;
-    if (seed % 50 == 1 || whole.empty()) whole = fileOf(randomPlan(seed / 50 + 1));
+    if (seed % 50 == 1 || whole.empty()) whole = fileOf(seed % 100 == 1 ? randomPlan(seed / 50 + 1) : randomRecurrentPlan(seed / 50 + 1));
     AlignedBytes bytes(whole);
     const size_t flips = 1 + random() % 3;
     for (size_t i = 0; i < flips; ++i) {
@@ -166,6 +166,40 @@ TEST(File, WriterRefusesWhatTheLoaderWould) {
   EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].stride_w = 0; }));
   EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].pad_top = int32_t(p.layers[0].kernel_h); })); // a window of padding alone
   EXPECT_TRUE(broken([](plan::Network &p) { p.layers[0].stride_h = 1 << 13, p.layers[0].out_height += 1; }));
+
+  for (uint64_t seed = 1; plan.delays.empty() || plan.encoding == plan::Encoding::Events; ++seed)
+    plan = randomRecurrentPlan(seed);
+  EXPECT_FALSE(refused(plan));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.delays.clear(); }));                 // its buffer is read, and never written
+  EXPECT_TRUE(broken([](plan::Network &p) { p.delays.push_back(p.delays[0]); }));  // written twice
+  EXPECT_TRUE(broken([](plan::Network &p) { p.delays[0].to = p.layers[0].output; })); // by a layer as well
+  EXPECT_TRUE(broken([](plan::Network &p) { p.delays[0].from = 0; }));             // the analog image
+  EXPECT_TRUE(broken([](plan::Network &p) { p.delays[0].to = 0; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.delays[0].from = uint32_t(p.buffers.size()); }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.buffers[p.delays[0].to].height += 1; }));
+  EXPECT_TRUE(broken([](plan::Network &p) { p.buffers[p.delays[0].to].max_count += 1; }));
+}
+
+/// A sum of what came before, with no neuron between: whatever max_count its buffers claim, it is not enough (K3).
+TEST(File, ALoopWithoutANeuronIsRefused) {
+  for (uint32_t claimed : {1u, 2u, 255u}) {
+    plan::Network plan;
+    plan.encoding = plan::Encoding::Events;
+    plan.buffers = {{"in", 1, 1, 1, 1}, {"sum", 1, 1, 1, claimed}, {"late", 1, 1, 1, claimed}};
+    plan.delays = {{1, 2}};
+    plan::Layer sum, out;
+    sum.kind = plan::LayerKind::Add;
+    sum.inputs = {0, 2}, sum.output = 1, sum.out_channels = 1;
+    out.kind = plan::LayerKind::Readout;
+    out.out_channels = 1, out.bias = {0};
+    out.synapses.resize(1);
+    out.synapses[0].input = 1, out.synapses[0].weight = {1};
+    plan.layers = {sum, out};
+    plan.output_count = 1;
+    std::string error;
+    EXPECT_TRUE(x86::writeLasnn(plan, {}, {}, error).empty());
+    EXPECT_EQ(error, "layer '': counts up to " + std::to_string(claimed + 1) + " in a buffer of at most " + std::to_string(claimed));
+  }
 }
 
 } // namespace

@@ -35,6 +35,14 @@ public:
     return plan_;
   }
 
+  Network makeRecurrent() {
+    make();
+    const uint32_t delays = pick(1, 4);
+    for (uint32_t i = 0; i < delays; ++i)
+      addDelay();
+    return plan_;
+  }
+
 private:
   uint32_t pick(uint32_t low, uint32_t high) { return low + uint32_t(random_() % (high - low + 1)); }
   int32_t pickSigned(int32_t low, int32_t high) { return int32_t(low + int64_t(random_() % uint64_t(int64_t(high) - low + 1))); }
@@ -99,6 +107,17 @@ private:
     return s;
   }
 
+  /// Groups and weights.
+  void fillSynapse(const Layer &layer, Synapse &s) {
+    const uint32_t c = plan_.buffers[s.input].channels;
+    for (uint32_t g : {c, 2u, 3u, 5u})
+      if (chance(0.3) && c % g == 0 && layer.out_channels % g == 0) s.groups = g;
+    const int32_t limit = chance(0.3) ? 127 : chance(0.5) ? 63 : 7;
+    s.weight.resize(size_t(layer.out_channels) * (c / s.groups) * s.kernel_h * s.kernel_w);
+    for (int8_t &w : s.weight)
+      w = int8_t(pickSigned(chance(0.01) ? -limit - 1 : -limit, limit));
+  }
+
   void makeCurrent(Layer &layer) {
     const uint32_t synapses = chance(0.25) ? pick(2, 3) : 1;
     layer.out_channels = channels();
@@ -110,12 +129,7 @@ private:
       Synapse &s = layer.synapses.back();
       const uint32_t c = plan_.buffers[input].channels;
       if (chance(0.15) && i == 0 && synapses == 1 && c <= 130) layer.out_channels = c * pick(1, 2); // depthwise becomes possible
-      for (uint32_t g : {c, 2u, 3u, 5u})
-        if (chance(0.3) && c % g == 0 && layer.out_channels % g == 0) s.groups = g;
-      const int32_t limit = chance(0.3) ? 127 : chance(0.5) ? 63 : 7;
-      s.weight.resize(size_t(layer.out_channels) * (c / s.groups) * s.kernel_h * s.kernel_w);
-      for (int8_t &w : s.weight)
-        w = int8_t(pickSigned(chance(0.01) ? -limit - 1 : -limit, limit));
+      fillSynapse(layer, s);
     }
     for (uint32_t k = 0; k < layer.out_channels; ++k)
       layer.bias.push_back(chance(0.5) ? 0 : pickSigned(-60, 60));
@@ -152,6 +166,40 @@ private:
       if (bound > 32767) return false;
     }
     return true;
+  }
+
+  /// Some buffer of spikes, wherever it is written, comes back a step later into a layer, wherever that stands.
+  void addDelay() {
+    const uint32_t from = spikeBuffer();
+    if (from == UINT32_MAX) return;
+    const Buffer b = plan_.buffers[from];
+    uint32_t late = addBuffer(b.channels, b.height, b.width, b.max_count);
+    plan_.delays.push_back({from, late});
+    if (chance(0.25)) { // pooled or added before any other layer runs
+      std::vector<Layer> layers;
+      layers.swap(plan_.layers);
+      if (chance(0.5)) addPool(late);
+      else if (2 * b.max_count <= 40) addSum({late, late});
+      if (!plan_.layers.empty()) late = plan_.layers[0].output;
+      plan_.layers.insert(plan_.layers.end(), layers.begin(), layers.end());
+    }
+    std::vector<Layer *> readers;
+    for (Layer &layer : plan_.layers)
+      if (layer.kind == LayerKind::Spiking || layer.kind == LayerKind::Readout) readers.push_back(&layer);
+    Layer &layer = *readers[pick(0, uint32_t(readers.size()) - 1)];
+    layer.synapses.push_back(makeSynapse(late, layer.out_height, layer.out_width, true));
+    fillSynapse(layer, layer.synapses.back());
+    layer.current_fits_int16 = fits16(layer);
+  }
+
+  void addSum(const std::vector<uint32_t> &inputs) {
+    const Buffer in = plan_.buffers[inputs[0]];
+    Layer layer;
+    layer.kind = LayerKind::Add;
+    layer.inputs = inputs;
+    layer.out_channels = in.channels, layer.out_height = in.height, layer.out_width = in.width;
+    layer.output = addBuffer(in.channels, in.height, in.width, uint32_t(inputs.size()) * in.max_count);
+    finish(layer);
   }
 
   void makeNeuron(Layer &layer) {
@@ -236,6 +284,7 @@ private:
 } // namespace
 
 Network randomPlan(uint64_t seed) { return Maker(seed).make(); }
+Network randomRecurrentPlan(uint64_t seed) { return Maker(seed).makeRecurrent(); }
 
 std::vector<uint8_t> randomInput(const Network &plan, uint64_t seed) {
   std::mt19937_64 random(seed + 77);

@@ -29,9 +29,14 @@ public:
     std::vector<std::vector<int64_t>> v(layer_count);
     result.layers.resize(size_t(std::count_if(plan_.layers.begin(), plan_.layers.end(), [](const plan::Layer &l) { return l.kind == plan::LayerKind::Spiking; })));
     std::vector<int32_t> output(plan_.output_count, 0);
+    std::vector<Values> held; // by delay
+    for (const plan::Delay &d : plan_.delays)
+      held.emplace_back(size_t(plan_.buffers[d.to].channels) * plan_.buffers[d.to].height * plan_.buffers[d.to].width, 0);
     for (uint32_t t = 0; t < plan_.timesteps; ++t) {
       values_.assign(plan_.buffers.size(), {});
       values_[0] = inputValues(input, t);
+      for (size_t i = 0; i < held.size(); ++i) // D1
+        values_[plan_.delays[i].to] = held[i];
       uint32_t spiking = 0;
       for (uint32_t i = 0; i < layer_count; ++i) {
         const plan::Layer &layer = plan_.layers[i];
@@ -42,6 +47,8 @@ public:
         case plan::LayerKind::Add: values_[layer.output] = addBuffers(layer); break;
         }
       }
+      for (size_t i = 0; i < held.size(); ++i)
+        held[i] = values_[plan_.delays[i].from];
       result.outputs.push_back(output);
     }
     return result;

@@ -63,6 +63,15 @@ class Tools(unittest.TestCase):
 
     # the way through
 
+    def test_text_ends_where_its_file_ends(self):
+        # The byte behind a model in memory is what MLIR's parser ends at: glibc fills fresh memory with something else here.
+        fresh = {**os.environ, "MALLOC_PERTURB_": "85"}
+        for padding in range(64):
+            model = self.folder / "padded.mlir"
+            model.write_text(TINY.rstrip() + "\n" + " " * padding)
+            told = subprocess.run([BIN / "lasnn-info", model], capture_output=True, text=True, env=fresh)
+            self.assertEqual(told.returncode, 0, told.stderr)
+
     def test_every_device_gives_one_digest(self):
         truth = self.run_json("--device=interp")
         self.assertEqual(truth["images"], 48)
@@ -207,7 +216,7 @@ class Tools(unittest.TestCase):
     def test_wrong_command_lines_exit_2(self):
         self.refused("lasnn-compile", self.model, code=2, says="-o OUT is missing")
         self.refused("lasnn-compile", self.model, "-o", self.folder / "x", "--bogus", code=2, says="--bogus")
-        self.refused("lasnn-compile", self.model, "-o", self.folder / "x", "--target=vax", code=2, says="expected one of: x86, null")
+        self.refused("lasnn-compile", self.model, "-o", self.folder / "x", "--target=vax", code=2, says="expected one of: x86, ")
         self.refused("lasnn-run", self.artefact, code=2, says="--data")
         self.refused("lasnn-run", self.artefact, self.data, "--isa=sse9", code=2, says="sse9")
         self.refused("lasnn-verify", code=2, says="model")

@@ -23,8 +23,10 @@ std::unique_ptr<MLIRContext> makeContext() {
 ModelBytes alignedCopy(StringRef text) {
   ModelBytes bytes;
   bytes.size = text.size();
-  bytes.data.reset(static_cast<uint8_t *>(std::aligned_alloc(64, (text.size() + 64) / 64 * 64)));
+  const size_t padded = (text.size() + 64) / 64 * 64;
+  bytes.data.reset(static_cast<uint8_t *>(std::aligned_alloc(64, padded)));
   std::memcpy(bytes.data.get(), text.data(), text.size());
+  std::memset(bytes.data.get() + text.size(), 0, padded - text.size()); // MLIR's parser looks for the 0 behind its text
   return bytes;
 }
 

@@ -5,7 +5,7 @@
 // For TS = 4 and NT = 8, a product step of 32 values of K, per block: 4 x 64 x 64 x 32 = 524288 multiply-adds (128 cycles of an H100's SM at its 4096 a
 // cycle), 2 KB of weights from L2 (16 B a cycle of an SM at full rate), 8 KB out of shared memory with a warp's products, 8 KB with a warpgroup's
 // (64 B a cycle of 128), and 8 integer instructions a warp and step of time to spread spikes (64 of 128 cycles at 16 lanes a cycle).
-// Registers: sums TS NT 4, membranes NT 4 (from T > TS on while sums grow), a and b 16 each, spikes ahead 16.
+// Registers, most of them while sums grow: TS NT 4 sums, a and b 16 each, spikes 16; for TS = 4 and NT = 8 some 220 of 255.
 //
 // As a warpgroup (sm_90a) the block multiplies by wgmma, with the weights read out of shared memory by the tensor core and the spikes of the
 // next product spread meanwhile; on other architectures the same launch computes by warps.
@@ -16,8 +16,11 @@
 namespace lasnn::cuda {
 
 constexpr uint32_t stagesAhead = 4, stepsAStage = 4;
-/// Of a block; tiles: NT.
-LASNN_DEVICE uint32_t denseSharedBytes(uint32_t tiles) { return stagesAhead * stepsAStage * tiles * tileBytes; }
+LASNN_DEVICE uint32_t stagedBytes(uint32_t tiles) { return stagesAhead * stepsAStage * tiles * tileBytes; }
+/// Of a block. Where T takes more than one round of `steps`, membranes lie in shared memory while the next round's sums grow: tiles 4 values a thread.
+LASNN_DEVICE uint32_t denseSharedBytes(uint32_t steps, uint32_t tiles, uint32_t timesteps) {
+  return stagedBytes(tiles) + (timesteps > steps ? threadsPerBlock * tiles * 16 : 0);
+}
 
 /// Where the tensor core finds NT tiles of a step: core matrices (8 channels of 16 bytes) of the two halves of K are 128 bytes apart, those of
 /// neighbouring tiles 256. No swizzle: a core matrix is 128 bytes in a row, every bank once.
@@ -30,23 +33,28 @@ template <bool Group, bool Signed, int TS, int NT>
 LASNN_DEVICE void addProducts(const LayerShape &l, const InputShape &in, const void *spikes, const void *weight, const Positions &at, uint32_t column_block,
                               uint32_t t0, int32_t (&sum)[TS][NT][4]) {
   constexpr uint32_t stepBytes = NT * tileBytes, stageBytes = stepsAStage * stepBytes;
+  static_assert(stageBytes % (threadsPerBlock * 16) == 0, "every thread copies as much");
   const uint32_t steps = stepsOf(in), G = wordsTogether(in);
   const uint8_t *weights = static_cast<const uint8_t *>(weight) + uint64_t(column_block) * steps * stepBytes;
   uint8_t *shared = sharedMemory();
   auto fetch = [&](uint32_t stage) {
     LASNN_UNROLL
-    for (uint32_t o = threadIdx.x * 16; o < stageBytes; o += threadsPerBlock * 16)
+    for (uint32_t round = 0; round < stageBytes / (threadsPerBlock * 16); ++round) {
+      const uint32_t o = (round * threadsPerBlock + threadIdx.x) * 16;
       if (stage * stageBytes + o < steps * stepBytes)
         copyAsync16(shared + stage % stagesAhead * stageBytes + o, weights + stage * stageBytes + o);
+    }
     commitCopies();
   };
   LASNN_UNROLL
   for (uint32_t stage = 0; stage < stagesAhead - 1; ++stage)
     fetch(stage);
 
-  SpikeReader<TS> reader(l, in, spikes, at, t0, 0);
+  const SpikeSource source = {l, in, spikes, at, t0};
+  SpikeReader<TS> reader;
+  reader.place(source);
   uint32_t ahead[TS][2][2];
-  reader.load(ahead);
+  reader.load(source, ahead);
   LASNN_ROLLED
   for (uint32_t step = 0; step < steps; step += G) {
     if (step % stepsAStage == 0) {
@@ -64,15 +72,17 @@ LASNN_DEVICE void addProducts(const LayerShape &l, const InputShape &in, const v
     for (int t = 0; t < TS; ++t)
       LASNN_UNROLL
       for (int h = 0; h < 2; ++h)
-        share[t][h][0] = ahead[t][h][0], share[t][h][1] = ahead[t][h][1];
+        LASNN_UNROLL
+        for (int half = 0; half < 2; ++half)
+          share[t][h][half] = shareOf(in, ahead[t][h][half]);
     if (step + G < steps) {
-      reader.skip(1);
-      reader.load(ahead);
+      reader.skip(source, 1);
+      reader.load(source, ahead);
     }
 #if LASNN_WARPGROUP
     if (Group) {
       uint32_t a[2][TS][4];
-      reader.spread(share, 0, a[0]);
+      spread(in, share, 0, a[0]);
       LASNN_UNROLL
       for (uint32_t s = 0; s < 4; ++s) {
         if (s >= G)
@@ -83,7 +93,7 @@ LASNN_DEVICE void addProducts(const LayerShape &l, const InputShape &in, const v
           multiplyAddGroup<Signed, NT>(sum[t], a[s % 2][t], descriptorOf(tiles + s * stepBytes, stepBytes));
         commitProducts();
         if (s + 1 < G)
-          reader.spread(share, s + 1, a[(s + 1) % 2]);
+          spread(in, share, s + 1, a[(s + 1) % 2]);
         waitProducts();
       }
       continue;
@@ -95,7 +105,7 @@ LASNN_DEVICE void addProducts(const LayerShape &l, const InputShape &in, const v
         break;
       uint32_t a[TS][4], b[NT][2];
       loadFragments(b, tiles + s * stepBytes);
-      reader.spread(share, s, a);
+      spread(in, share, s, a);
       multiplyAdd<Signed>(sum, a, b);
     }
   }
@@ -103,98 +113,110 @@ LASNN_DEVICE void addProducts(const LayerShape &l, const InputShape &in, const v
   syncBlock(); // before others' copies
 }
 
-/// What a warp does with the sums of its 16 positions: neurons or the read-out's total, and what they write. tile: the first of NT.
-template <int TS, int NT> struct Neurons {
-  const LayerShape &l;
-  const Pointers &p;
-  const Positions &at;
+/// What a warp does with the sums of its 16 positions over TS steps, NT tiles of channels from `tile` on: neurons or the read-out's total, and what they
+/// write. Tile after tile, so that few membranes are in registers at a time and the sums' make room.
+template <int TS, int NT> struct Finish {
   uint32_t first_row, tile;
-  int32_t v[NT][4], total[NT][4];
-  uint32_t fired = 0, clips = 0;
+  uint32_t fired = 0, clips[2] = {0, 0}; // clips of the two positions: one that is not there must not count
 
   LASNN_DEVICE uint32_t channel(int b, int i) const { return (tile + b) * 8 + 2 * (threadIdx.x % 4) + (i & 1); }
-  LASNN_DEVICE int32_t &stateOf(int b, int i) const {
-    return p.state[uint64_t(first_row + threadIdx.x % 32 / 4 + i / 2 * 8) * l.out_channels + channel(b, i)];
-  }
+  LASNN_DEVICE bool exists(const LayerShape &l, int b, int i) const { return l.out_channels % (8 * NT) == 0 || channel(b, i) < l.out_channels; }
 
-  LASNN_DEVICE void start() {
-    LASNN_UNROLL
-    for (int b = 0; b < NT; ++b)
-      LASNN_UNROLL
-      for (int i = 0; i < 4; ++i) {
-        v[b][i] = p.state && p.load_state && at.there[i / 2] && channel(b, i) < l.out_channels ? stateOf(b, i) : 0;
-        total[b][i] = 0;
-      }
-  }
-
-  LASNN_DEVICE void bias(int32_t (&sum)[NT][4]) const {
+  LASNN_DEVICE void bias(const LayerShape &l, const Pointers &p, int32_t (&sum)[NT][4]) const {
     LASNN_UNROLL
     for (int b = 0; b < NT; ++b)
       LASNN_UNROLL
       for (int i = 0; i < 4; ++i)
-        sum[b][i] = channel(b, i) < l.out_channels ? p.bias[channel(b, i)] : 0;
+        sum[b][i] = exists(l, b, i) ? p.bias[channel(b, i)] : 0;
   }
 
-  LASNN_DEVICE void step(uint32_t t, int32_t (&sum)[NT][4]) {
-    const uint32_t q = threadIdx.x % 4;
+  /// Of value i of tile b between rounds: the membrane, or the read-out's total.
+  static LASNN_DEVICE int32_t &parked(int b, int i) {
+    return reinterpret_cast<int32_t *>(sharedMemory() + stagedBytes(NT))[(b * 4 + i) * threadsPerBlock + threadIdx.x];
+  }
+
+  LASNN_DEVICE void round(const LayerShape &l, const Pointers &p, const Positions &at, uint32_t t0, const int32_t (&sum)[TS][NT][4]) {
+    const bool last = t0 + TS >= l.timesteps;
+    const uint32_t q = threadIdx.x % 4, pixels = l.out_height * l.out_width;
     LASNN_UNROLL
-    for (int b = 0; b < NT; ++b)
+    for (int four = 0; four < NT; four += 4) {
+      uint32_t word[TS][2] = {};
       LASNN_UNROLL
-      for (int i = 0; i < 4; ++i) {
-        const uint32_t k = channel(b, i);
-        if (k >= l.out_channels || !at.there[i / 2]) {
-          sum[b][i] = 0;
-        } else if (l.out_form == formReadout) {
-          total[b][i] = l.readout_last ? sum[b][i] : total[b][i] + sum[b][i];
-        } else {
-          sum[b][i] = int32_t(neuronStep(l, v[b][i], sum[b][i], p.theta[k], p.amount[k], clips));
-          fired += uint32_t(sum[b][i]);
-        }
-      }
-    if (l.out_form == formReadout)
-      return;
-    LASNN_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      const uint64_t to = (uint64_t(at.n[h]) * l.timesteps + t) * l.out_height * l.out_width + at.pixel[h];
-      if (l.out_form == formBits) {
+      for (int b = four; b < four + 4; ++b) {
+        int32_t v[4], theta[2], amount[2];
         LASNN_UNROLL
-        for (int four = 0; four < NT; four += 4) {
-          uint32_t word = 0;
+        for (int i = 0; i < 2; ++i) { // channels beyond the last have no weights and never reach their threshold
+          const bool spikes = l.out_form != formReadout && exists(l, b, i);
+          theta[i] = spikes ? p.theta[channel(b, i)] : 2147483647;
+          amount[i] = spikes ? p.amount[channel(b, i)] : 0;
+        }
+        LASNN_UNROLL
+        for (int i = 0; i < 4; ++i) {
+          const bool load = l.out_form != formReadout && p.state && p.load_state && at.there[i / 2] && exists(l, b, i);
+          v[i] = t0 > 0 ? parked(b, i) : load ? p.state[uint64_t(first_row + threadIdx.x % 32 / 4 + i / 2 * 8) * l.out_channels + channel(b, i)] : 0;
+        }
+        LASNN_UNROLL
+        for (int t = 0; t < TS; ++t) {
+          if (t0 + t >= l.timesteps)
+            break;
+          uint32_t s[4];
           LASNN_UNROLL
-          for (int b = 0; b < 4; ++b)
-            word |= (uint32_t(sum[four + b][2 * h]) | uint32_t(sum[four + b][2 * h + 1]) << 1) << (8 * b + 2 * q);
-          word |= shuffleXor(word, 1);
-          word |= shuffleXor(word, 2);
-          if (q == 0 && at.there[h] && (tile + four) / 4 < l.out_words)
-            static_cast<uint32_t *>(p.out)[to * l.out_words + (tile + four) / 4] = word;
+          for (int i = 0; i < 4; ++i) {
+            if (l.out_form == formReadout)
+              v[i] = l.readout_last ? sum[t][b][i] : v[i] + sum[t][b][i];
+            else
+              s[i] = neuronStep(l, v[i], sum[t][b][i], theta[i & 1], amount[i & 1], clips[i / 2]);
+          }
+          if (l.out_form == formReadout)
+            continue;
+          LASNN_UNROLL
+          for (int h = 0; h < 2; ++h) {
+            if (l.out_form == formBits) {
+              word[t][h] |= (s[2 * h] | s[2 * h + 1] << 1) << (8 * (b - four));
+            } else if (at.there[h] && tile + b < l.out_words * 4) {
+              const uint64_t to = (uint64_t(at.n[h]) * l.timesteps + t0 + t) * pixels + at.pixel[h];
+              static_cast<uint16_t *>(p.out)[(to * l.out_words * 32 + channel(b, 0)) / 2] = uint16_t(s[2 * h] | s[2 * h + 1] << 8);
+              fired += s[2 * h] + s[2 * h + 1];
+            }
+          }
         }
-      } else {
         LASNN_UNROLL
-        for (int b = 0; b < NT; ++b)
-          if (at.there[h] && tile + b < l.out_words * 4)
-            static_cast<uint16_t *>(p.out)[(to * l.out_words * 32 + channel(b, 0)) / 2] = uint16_t(sum[b][2 * h] | sum[b][2 * h + 1] << 8);
+        for (int i = 0; i < 4; ++i) {
+          if (!last)
+            parked(b, i) = v[i];
+          else if (at.there[i / 2] && exists(l, b, i))
+            keep(l, p, at, b, i, v[i]);
+        }
       }
+      if (l.out_form != formBits)
+        continue;
+      LASNN_UNROLL
+      for (int t = 0; t < TS; ++t)
+        LASNN_UNROLL
+        for (int h = 0; h < 2; ++h) {
+          if (t0 + t >= l.timesteps)
+            break;
+          uint32_t all = word[t][h] << (2 * q);
+          all |= shuffleXor(all, 1);
+          all |= shuffleXor(all, 2);
+          if (q == 0 && at.there[h] && (tile + four) / 4 < l.out_words) {
+            const uint64_t to = (uint64_t(at.n[h]) * l.timesteps + t0 + t) * pixels + at.pixel[h];
+            static_cast<uint32_t *>(p.out)[to * l.out_words + (tile + four) / 4] = all;
+            fired += bitCount(all);
+          }
+        }
     }
   }
 
-  LASNN_DEVICE void end() {
-    LASNN_UNROLL
-    for (int b = 0; b < NT; ++b)
-      LASNN_UNROLL
-      for (int i = 0; i < 4; ++i) {
-        const uint32_t k = channel(b, i);
-        if (k >= l.out_channels || !at.there[i / 2])
-          continue;
-        if (l.out_form == formReadout) {
-          int32_t &out = static_cast<int32_t *>(p.out)[uint64_t(at.n[i / 2]) * l.readout_stride + l.readout_offset +
-                                                       k * l.out_height * l.out_width + at.pixel[i / 2]];
-          out = l.readout_last || !p.load_state ? total[b][i] : out + total[b][i];
-        } else if (p.state) {
-          stateOf(b, i) = v[b][i];
-        }
-      }
-    if (l.out_form != formReadout)
-      addCounts(p, fired, clips);
+  /// After the last step.
+  LASNN_DEVICE void keep(const LayerShape &l, const Pointers &p, const Positions &at, int b, int i, int32_t v) const {
+    if (l.out_form == formReadout) {
+      const uint32_t pixels = l.out_height * l.out_width;
+      int32_t &out = static_cast<int32_t *>(p.out)[uint64_t(at.n[i / 2]) * l.readout_stride + l.readout_offset + channel(b, i) * pixels + at.pixel[i / 2]];
+      out = l.readout_last || !p.load_state ? v : saturatedSum(out, v);
+    } else if (p.state) {
+      p.state[uint64_t(first_row + threadIdx.x % 32 / 4 + i / 2 * 8) * l.out_channels + channel(b, i)] = v;
+    }
   }
 };
 
@@ -211,11 +233,11 @@ template <bool Group, int TS, int NT> LASNN_DEVICE void denseBlock(const LayerSh
   const uint32_t columns = (l.out_words * 4 + NT - 1) / NT, column_block = blockIdx.x % columns;
   const uint32_t first_row = blockIdx.x / columns * 64 + threadIdx.x / 32 * 16;
   const Positions at(l, p.batch, first_row);
-  Neurons<TS, NT> neurons = {l, p, at, first_row, column_block * NT, {}, {}};
+  Finish<TS, NT> finish = {first_row, column_block * NT};
 
   int32_t image[1][NT][4]; // the currents that are the same at every step: bias, and the image's share
   if (readsImage(l)) {
-    neurons.bias(image[0]);
+    finish.bias(l, p, image[0]);
     LASNN_UNROLL
     for (uint32_t i = 0; i < l.input_count; ++i)
       if (l.input[i].form == formAnalog)
@@ -227,7 +249,7 @@ template <bool Group, int TS, int NT> LASNN_DEVICE void denseBlock(const LayerSh
     LASNN_UNROLL
     for (int t = 0; t < TS; ++t)
       if (!readsImage(l))
-        neurons.bias(sum[t]);
+        finish.bias(l, p, sum[t]);
       else
         LASNN_UNROLL
         for (int b = 0; b < NT; ++b)
@@ -238,14 +260,10 @@ template <bool Group, int TS, int NT> LASNN_DEVICE void denseBlock(const LayerSh
     for (uint32_t i = 0; i < l.input_count; ++i)
       if (l.input[i].form != formAnalog)
         addProducts<Group, false, TS, NT>(l, l.input[i], p.input[i], p.weight[i], at, column_block, t0, sum);
-    if (t0 == 0)
-      neurons.start(); // not before: while the sums of the first steps grow, the registers are theirs
-    LASNN_UNROLL
-    for (int t = 0; t < TS; ++t)
-      if (t0 + t < l.timesteps)
-        neurons.step(t0 + t, sum[t]);
+    finish.round(l, p, at, t0, sum);
   }
-  neurons.end();
+  if (l.out_form != formReadout)
+    addCounts(p, finish.fired, (at.there[0] ? finish.clips[0] : 0) + (at.there[1] ? finish.clips[1] : 0));
 }
 
 template <int TS, int NT> LASNN_DEVICE void denseLayer(const LayerShape &l, const Pointers &p) { denseBlock<false, TS, NT>(l, p); }

@@ -68,9 +68,9 @@ template <int TS, int> LASNN_DEVICE void depthwiseLayer(const LayerShape &l, con
     LASNN_UNROLL
     for (int t = 0; t < TS; ++t)
       if (t0 + t < l.timesteps)
-        neurons.step(t0 + t, sum[t]);
+        neurons.step(l, p, t0 + t, sum[t]);
   }
-  neurons.end();
+  neurons.end(l, p);
 }
 
 } // namespace lasnn::cuda

@@ -13,7 +13,6 @@ typedef unsigned long long uint64_t;
 #define LASNN_DEVICE __device__ __forceinline__
 #define LASNN_UNROLL _Pragma("unroll")
 #define LASNN_ROLLED _Pragma("unroll 1") // long loops: unrolled, they spill and take seconds to compile
-#define LASNN_PAIRED _Pragma("unroll 2") // so that the loads of two rounds are on their way at once
 
 // The warpgroup's products exist on sm_90a only; elsewhere the forms that use them compile to a warp's.
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL

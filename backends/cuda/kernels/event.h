@@ -172,9 +172,9 @@ template <int TS, int> LASNN_DEVICE void eventLayer(const LayerShape &l, const P
     LASNN_UNROLL
     for (int t = 0; t < TS; ++t)
       if (t0 + t < l.timesteps)
-        neurons.step(t0 + t, sum[t]);
+        neurons.step(l, p, t0 + t, sum[t]);
   }
-  neurons.end();
+  neurons.end(l, p);
 }
 
 } // namespace lasnn::cuda

@@ -14,17 +14,17 @@ LASNN_DEVICE void transpose(uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint
   out[2] = bytesOf(ab2, cd2, 0x5410), out[3] = bytesOf(ab2, cd2, 0x7632);
 }
 
+/// It holds no reference to the layer: with arrays beside it, that would hide the layer's constants from the optimizer until after it has looked at
+/// the loops.
 struct FourNeurons {
-  const LayerShape &l;
-  const Pointers &p;
   uint32_t row, base; ///< position of all samples; first channel
   bool mine;          ///< else the thread only lends its lane to the warp
   uint32_t n, pixel;
   int32_t bias[4], theta[4], amount[4], v[4], total[4];
   uint32_t fired = 0, clips = 0;
 
-  LASNN_DEVICE FourNeurons(const LayerShape &layer, const Pointers &pointers, uint32_t position, uint32_t first_channel, bool owns)
-      : l(layer), p(pointers), row(position), base(first_channel), mine(owns) {
+  LASNN_DEVICE FourNeurons(const LayerShape &l, const Pointers &p, uint32_t position, uint32_t first_channel, bool owns)
+      : row(position), base(first_channel), mine(owns) {
     const uint32_t pixels = l.out_height * l.out_width;
     n = row / pixels, pixel = row % pixels;
     LASNN_UNROLL
@@ -40,7 +40,7 @@ struct FourNeurons {
   }
 
   /// All lanes of the warp.
-  LASNN_DEVICE void step(uint32_t t, const int32_t (&sum)[4]) {
+  LASNN_DEVICE void step(const LayerShape &l, const Pointers &p, uint32_t t, const int32_t (&sum)[4]) {
     if (l.out_form == formReadout) {
       LASNN_UNROLL
       for (uint32_t j = 0; j < 4; ++j)
@@ -67,14 +67,14 @@ struct FourNeurons {
   }
 
   /// All lanes of the warp.
-  LASNN_DEVICE void end() {
+  LASNN_DEVICE void end(const LayerShape &l, const Pointers &p) {
     LASNN_UNROLL
     for (uint32_t j = 0; j < 4; ++j) {
       if (!mine || base + j >= l.out_channels)
         break;
       if (l.out_form == formReadout) {
         int32_t &out = static_cast<int32_t *>(p.out)[uint64_t(n) * l.readout_stride + l.readout_offset + (base + j) * l.out_height * l.out_width + pixel];
-        out = l.readout_last || !p.load_state ? total[j] : out + total[j];
+        out = l.readout_last || !p.load_state ? total[j] : saturatedSum(out, total[j]);
       } else if (p.state) {
         p.state[uint64_t(row) * l.out_channels + base + j] = v[j];
       }

@@ -42,84 +42,91 @@ struct Positions {
   }
 };
 
-/// Walks over the groups of G products of an input, and loads a lane's share of one group's spikes for TS steps.
-template <int TS> struct SpikeReader {
+/// One input and where it is read. References only: a struct that held arrays as well would hide the layer's constants from the optimizer until
+/// after it has looked at the loops.
+struct SpikeSource {
   const LayerShape &l;
   const InputShape &in;
   const void *spikes;
   const Positions &at;
   uint32_t t0;
+};
+
+/// Walks over the groups of G products of an input, and loads a lane's share of one group's spikes for TS steps.
+template <int TS> struct SpikeReader {
   uint32_t ky = 0, kx = 0, word = 0, step = 0;
   uint32_t from[2] = {0, 0};
   bool inside[2] = {false, false};
 
-  LASNN_DEVICE SpikeReader(const LayerShape &layer, const InputShape &input, const void *buffer, const Positions &positions, uint32_t first_step, uint32_t first)
-      : l(layer), in(input), spikes(buffer), at(positions), t0(first_step) {
-    place();
-    skip(first);
-  }
-
-  LASNN_DEVICE void place() {
+  LASNN_DEVICE void place(const SpikeSource &s) {
     LASNN_UNROLL
     for (int h = 0; h < 2; ++h)
-      inside[h] = under(in, at.y[h], at.x[h], ky, kx, from[h]) && at.there[h];
+      inside[h] = under(s.in, s.at.y[h], s.at.x[h], ky, kx, from[h]) && s.at.there[h];
   }
 
-  LASNN_DEVICE void skip(uint32_t groups) {
-    step += groups * wordsTogether(in);
-    if (in.form == formAnalog)
+  LASNN_DEVICE void skip(const SpikeSource &s, uint32_t groups) {
+    step += groups * wordsTogether(s.in);
+    if (s.in.form == formAnalog)
       return;
-    word += groups * wordsTogether(in);
-    if (word < in.words)
+    word += groups * wordsTogether(s.in);
+    if (word < s.in.words)
       return;
     LASNN_ROLLED
-    for (; word >= in.words; word -= in.words)
-      if (++kx == in.kernel_w)
+    for (; word >= s.in.words; word -= s.in.words)
+      if (++kx == s.in.kernel_w)
         kx = 0, ++ky;
-    place();
+    place(s);
   }
 
-  /// Of a position h and step t: the shifted bits, or the two halves' bytes.
-  LASNN_DEVICE void load(uint32_t (&share)[TS][2][2]) const {
-    const uint32_t q = threadIdx.x % 4, G = wordsTogether(in);
+  /// Of a position h and step t: the word with the lane's bits, or the two halves' bytes. Nothing is computed from what is loaded, so that nothing
+  /// waits for it before shareOf().
+  LASNN_DEVICE void load(const SpikeSource &s, uint32_t (&share)[TS][2][2]) const {
+    const uint32_t q = threadIdx.x % 4, G = wordsTogether(s.in);
     LASNN_UNROLL
     for (int t = 0; t < TS; ++t)
       LASNN_UNROLL
       for (int h = 0; h < 2; ++h) {
-        const bool here = inside[h] && t0 + t < l.timesteps;
-        const uint64_t pixel = (uint64_t(at.n[h]) * l.timesteps + t0 + t) * framePixels(in) + from[h];
-        if (in.form == formBits) {
-          share[t][h][0] = here ? wordAt(in, spikes, pixel, word + q * G / 4) >> (q % (4 / G) * 2 * G) : 0;
-        } else if (in.form == formCounts) {
+        const bool here = inside[h] && s.t0 + t < s.l.timesteps;
+        const uint64_t pixel = (uint64_t(s.at.n[h]) * s.l.timesteps + s.t0 + t) * framePixels(s.in) + from[h];
+        if (s.in.form == formBits) {
+          share[t][h][0] = here ? wordAt(s.in, s.spikes, pixel, word + q * G / 4) : 0;
+        } else if (s.in.form == formCounts) {
           LASNN_UNROLL
           for (int half = 0; half < 2; ++half)
-            share[t][h][half] = here ? static_cast<const uint32_t *>(spikes)[(pixel * in.words + word) * 8 + 2 * q + half] : 0;
+            share[t][h][half] = here ? static_cast<const uint32_t *>(s.spikes)[(pixel * s.in.words + word) * 8 + 2 * q + half] : 0;
         } else {
           LASNN_UNROLL
           for (int half = 0; half < 2; ++half)
-            share[t][h][half] = fourAt(h, step * 8 + 2 * q + half);
+            share[t][h][half] = fourAt(s, h, step * 8 + 2 * q + half);
         }
       }
   }
 
-  LASNN_DEVICE uint32_t fourAt(int h, uint32_t number) const {
-    const uint32_t fours = foursOf(in), tap = number / fours;
+  LASNN_DEVICE uint32_t fourAt(const SpikeSource &s, int h, uint32_t number) const {
+    const uint32_t fours = foursOf(s.in), tap = number / fours;
     uint32_t pixel;
-    if (tap >= in.kernel_h * in.kernel_w || !at.there[h] || !under(in, at.y[h], at.x[h], tap / in.kernel_w, tap % in.kernel_w, pixel))
+    if (tap >= s.in.kernel_h * s.in.kernel_w || !s.at.there[h] ||
+        !under(s.in, s.at.y[h], s.at.x[h], tap / s.in.kernel_w, tap % s.in.kernel_w, pixel))
       return 0;
-    return static_cast<const uint32_t *>(spikes)[(uint64_t(at.n[h]) * in.height * in.width + pixel) * fours + number % fours];
-  }
-
-  /// The left operand of product s of the group.
-  LASNN_DEVICE void spread(const uint32_t (&share)[TS][2][2], uint32_t s, uint32_t (&a)[TS][4]) const {
-    LASNN_UNROLL
-    for (int t = 0; t < TS; ++t)
-      LASNN_UNROLL
-      for (int h = 0; h < 2; ++h)
-        LASNN_UNROLL
-        for (int half = 0; half < 2; ++half)
-          a[t][h + 2 * half] = in.form == formBits ? (share[t][h][0] >> (2 * s + half)) & 0x01010101u : share[t][h][half];
+    return static_cast<const uint32_t *>(s.spikes)[(uint64_t(s.at.n[h]) * s.in.height * s.in.width + pixel) * fours + number % fours];
   }
 };
+
+/// A loaded word with the lane's bits lowest.
+LASNN_DEVICE uint32_t shareOf(const InputShape &in, uint32_t loaded) {
+  const uint32_t G = wordsTogether(in);
+  return in.form == formBits ? loaded >> (threadIdx.x % 4 % (4 / G) * 2 * G) : loaded;
+}
+
+/// The left operand of product number `step` of a group.
+template <int TS> LASNN_DEVICE void spread(const InputShape &in, const uint32_t (&share)[TS][2][2], uint32_t step, uint32_t (&a)[TS][4]) {
+  LASNN_UNROLL
+  for (int t = 0; t < TS; ++t)
+    LASNN_UNROLL
+    for (int h = 0; h < 2; ++h)
+      LASNN_UNROLL
+      for (int half = 0; half < 2; ++half)
+        a[t][h + 2 * half] = in.form == formBits ? (share[t][h][0] >> (2 * step + half)) & 0x01010101u : share[t][h][half];
+}
 
 } // namespace lasnn::cuda

@@ -39,6 +39,12 @@ struct LayerShape {
   int32_t v_low;                                        ///< N4's lower bound
 };
 
+/// a + b, at the limits of 32 bits where it passes them: a stream that goes on beyond T may (lasnn_step).
+LASNN_DEVICE int32_t saturatedSum(int32_t a, int32_t b) {
+  const int64_t sum = int64_t(a) + b;
+  return int32_t(sum > 2147483647 ? 2147483647 : sum < -2147483647 - 1 ? -2147483647 - 1 : sum);
+}
+
 LASNN_DEVICE uint32_t rounded(uint32_t value, uint32_t to) { return (value + to - 1) / to * to; }
 
 /// Pixels of a step of the buffer itself.

@@ -1,6 +1,7 @@
 // The skip form: zeros cost nothing. A block owns one output position and 4 NT channels. It first lists the inputs that spike in any of TS steps, all
-// threads at once, a word each; then 128 / NT streams of NT threads go through the list four inputs at a time, a thread four channels. A weight row is
-// read once for all steps; four rows turned about are the right operands of four-way dot products, the steps' spikes their left ones.
+// threads at once, a word each; then 128 / NT streams of NT threads go through the list eight inputs at a time, a thread four channels. A weight row is
+// read once for all steps, eight rows' loads on their way at once; four rows turned about are the right operands of four-way dot products, the steps'
+// spikes their left ones.
 //
 // Four inputs for TS = 4 take a warp 4 loads of rows, 2 of the list and some 45 integer instructions for 128 channels: 2048 / 45 multiply-adds an
 // instruction, of those that a spike asks for. Shared memory adds the streams up.
@@ -56,27 +57,30 @@ LASNN_DEVICE void addListed(const LayerShape &l, const InputShape &in, const voi
         steps |= ((bits[t] >> bit) & 1) << t;
       list[at++] = uint16_t(steps << 12 | threadIdx.x << 5 | bit);
     }
-    if (threadIdx.x < 3 && total + threadIdx.x < rounded(total, 4))
+    if (threadIdx.x < 7 && total + threadIdx.x < rounded(total, 8))
       list[total + threadIdx.x] = 0; // a row without spikes
     syncBlock();
 
     const int8_t *rows = static_cast<const int8_t *>(weight) + uint64_t(first) * 32 * columns + base;
-    LASNN_PAIRED
-    for (uint32_t four = stream; four * 4 < total && base < l.out_channels; four += streams) {
-      const auto *entries = reinterpret_cast<const uint32_t *>(list + four * 4);
-      const uint32_t e01 = entries[0], e23 = entries[1];
-      uint32_t w[4], column[4];
+    LASNN_ROLLED
+    for (uint32_t eight = stream; eight * 8 < total && base < l.out_channels; eight += streams) {
+      const auto *entries = reinterpret_cast<const uint32_t *>(list + eight * 8); // two a word
+      uint32_t w[8];
       LASNN_UNROLL
-      for (uint32_t i = 0; i < 4; ++i)
-        w[i] = loadOnce(reinterpret_cast<const uint32_t *>(rows + uint64_t((i < 2 ? e01 : e23) >> (i % 2 * 16) & 0xfff) * columns));
-      transpose(w[0], w[1], w[2], w[3], column);
-      const uint32_t fired = bytesOf(e01, e23, 0x7531);
+      for (uint32_t i = 0; i < 8; ++i)
+        w[i] = loadOnce(reinterpret_cast<const uint32_t *>(rows + uint64_t(entries[i / 2] >> (i % 2 * 16) & 0xfff) * columns));
       LASNN_UNROLL
-      for (int t = 0; t < TS; ++t) {
-        const uint32_t here = (fired >> (4 + t)) & 0x01010101u;
+      for (uint32_t four = 0; four < 8; four += 4) {
+        uint32_t column[4];
+        transpose(w[four], w[four + 1], w[four + 2], w[four + 3], column);
+        const uint32_t fired = bytesOf(entries[four / 2], entries[four / 2 + 1], 0x7531);
         LASNN_UNROLL
-        for (uint32_t j = 0; j < 4; ++j)
-          sum[t][j] = dot4(here, column[j], sum[t][j]);
+        for (int t = 0; t < TS; ++t) {
+          const uint32_t here = (fired >> (4 + t)) & 0x01010101u;
+          LASNN_UNROLL
+          for (uint32_t j = 0; j < 4; ++j)
+            sum[t][j] = dot4(here, column[j], sum[t][j]);
+        }
       }
     }
     syncBlock(); // before the next list
@@ -120,11 +124,11 @@ template <int TS, int NT> LASNN_DEVICE void skipLayer(const LayerShape &l, const
       for (uint32_t j = 0; j < 4; ++j)
         sum[t][j] = neurons.bias[j] + partial[(t * 4 + j) * NT + four];
       if (t0 + t < l.timesteps)
-        neurons.step(t0 + t, sum[t]);
+        neurons.step(l, p, t0 + t, sum[t]);
     }
     syncBlock(); // before the next list
   }
-  neurons.end();
+  neurons.end(l, p);
 }
 
 } // namespace lasnn::cuda

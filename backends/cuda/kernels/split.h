@@ -19,10 +19,13 @@ LASNN_DEVICE void addShare(const LayerShape &l, const InputShape &in, const void
                            uint32_t t0, int32_t (&sum)[TS][NT][4]) {
   const uint32_t steps = stepsOf(in), G = wordsTogether(in), warp = threadIdx.x / 32;
   const auto *fragments = static_cast<const uint32_t *>(weight) + uint64_t(column_block) * steps * NT * (tileBytes / 4) + threadIdx.x % 32;
-  SpikeReader<TS> reader(l, in, spikes, at, t0, warp);
+  const SpikeSource source = {l, in, spikes, at, t0};
+  SpikeReader<TS> reader;
+  reader.place(source);
+  reader.skip(source, warp);
   uint32_t ahead[TS][2][2], b_ahead[4][NT][2];
   auto fetch = [&] { // the next group's spikes and weights, all loads at once
-    reader.load(ahead);
+    reader.load(source, ahead);
     LASNN_UNROLL
     for (uint32_t s = 0; s < 4; ++s)
       LASNN_UNROLL
@@ -40,14 +43,16 @@ LASNN_DEVICE void addShare(const LayerShape &l, const InputShape &in, const void
     for (int t = 0; t < TS; ++t)
       LASNN_UNROLL
       for (int h = 0; h < 2; ++h)
-        share[t][h][0] = ahead[t][h][0], share[t][h][1] = ahead[t][h][1];
+        LASNN_UNROLL
+        for (int half = 0; half < 2; ++half)
+          share[t][h][half] = shareOf(in, ahead[t][h][half]);
     LASNN_UNROLL
     for (uint32_t s = 0; s < 4; ++s)
       LASNN_UNROLL
       for (int n = 0; n < NT; ++n)
         b[s][n][0] = b_ahead[s][n][0], b[s][n][1] = b_ahead[s][n][1];
     if (step + warpsPerBlock * G < steps) {
-      reader.skip(warpsPerBlock);
+      reader.skip(source, warpsPerBlock);
       fetch();
     }
     LASNN_UNROLL
@@ -55,7 +60,7 @@ LASNN_DEVICE void addShare(const LayerShape &l, const InputShape &in, const void
       if (s >= G)
         break;
       uint32_t a[TS][4];
-      reader.spread(share, s, a);
+      spread(in, share, s, a);
       multiplyAdd<Signed>(sum, a, b[s]);
     }
   }
@@ -169,7 +174,7 @@ template <int TS, int NT> LASNN_DEVICE void splitLayer(const LayerShape &l, cons
     const uint32_t position = first_row + row[e];
     if (l.out_form == formReadout) {
       int32_t &out = static_cast<int32_t *>(p.out)[uint64_t(position / pixels) * l.readout_stride + l.readout_offset + channel[e] * pixels + position % pixels];
-      out = l.readout_last || !p.load_state ? total[e] : out + total[e];
+      out = l.readout_last || !p.load_state ? total[e] : saturatedSum(out, total[e]);
     } else if (p.state) {
       p.state[uint64_t(position) * l.out_channels + channel[e]] = v[e];
     }

@@ -16,7 +16,8 @@ struct Entries {
 
 uint64_t bitsOf(uint64_t value) {
   uint64_t bits = 0;
-  for (; value > 0; value >>= 1) ++bits;
+  for (; value > 0; value >>= 1)
+    ++bits;
   return bits;
 }
 
@@ -31,7 +32,8 @@ bool split(const std::vector<ListSynapse> &list, const ListFormat &f, const Chip
     if (f.encoding == lmap::RUNLENGTH) starts = starts || gap >= uint64_t(1) << f.skip_bits;
     if (f.encoding == lmap::DENSE && !starts && gap > 1) {
       starts = (gap - 1) * (f.weight_bits + f.delay_bits) >= entry_bits || count + gap > most;
-      for (uint64_t zero = 1; !starts && zero < gap; ++zero, ++count) entries.stored.push_back({uint32_t(list[i - 1].index + zero), 0});
+      for (uint64_t zero = 1; !starts && zero < gap; ++zero, ++count)
+        entries.stored.push_back({uint32_t(list[i - 1].index + zero), 0});
     }
     if (starts) {
       entries.first.push_back(entries.stored.size());
@@ -117,8 +119,8 @@ std::optional<ListBits> listBits(const std::vector<ListSynapse> &list, const Lis
   return bits;
 }
 
-ListFormat bestFormat(const std::vector<std::vector<ListSynapse>> &lists, const std::vector<uint32_t> &times, uint32_t weight_bits, uint32_t delay_bits,
-                      const Chip &chip) {
+ListFormat bestFormat(const std::vector<std::vector<ListSynapse>> &lists, const std::vector<uint32_t> &times, uint32_t weight_bits,
+                      uint32_t delay_bits, const Chip &chip) {
   uint32_t last = 0;
   for (const std::vector<ListSynapse> &list : lists)
     if (!list.empty()) last = std::max(last, list.back().index);
@@ -127,7 +129,8 @@ ListFormat bestFormat(const std::vector<std::vector<ListSynapse>> &lists, const 
   if (!index) return {};
   candidates.push_back({lmap::SPARSE, *index, 0, weight_bits, delay_bits});
   candidates.push_back({lmap::DENSE, *index, 0, weight_bits, delay_bits});
-  for (const uint32_t skip : chip.bits.skip) candidates.push_back({lmap::RUNLENGTH, *index, skip, weight_bits, delay_bits});
+  for (const uint32_t skip : chip.bits.skip)
+    candidates.push_back({lmap::RUNLENGTH, *index, skip, weight_bits, delay_bits});
   ListFormat best = candidates[0];
   uint64_t best_words = UINT64_MAX;
   for (ListFormat f : candidates) {
@@ -136,7 +139,8 @@ ListFormat bestFormat(const std::vector<std::vector<ListSynapse>> &lists, const 
       for (const std::vector<ListSynapse> &list : lists) {
         Entries entries;
         split(list, f, chip, entries);
-        for (size_t e = 0; e + 1 < entries.first.size() && !list.empty(); ++e) most = std::max(most, entries.stored[entries.first[e]].index);
+        for (size_t e = 0; e + 1 < entries.first.size() && !list.empty(); ++e)
+          most = std::max(most, entries.stored[entries.first[e]].index);
       }
       f.index_bits = legalBits(chip.bits.index, most).value_or(*index);
     }
@@ -153,7 +157,8 @@ ListFormat bestFormat(const std::vector<std::vector<ListSynapse>> &lists, const 
   return best;
 }
 
-void writeList(const std::vector<ListSynapse> &list, const ListFormat &f, uint32_t format_id, uint32_t delay, const Chip &chip, std::vector<uint64_t> &words) {
+void writeList(const std::vector<ListSynapse> &list, const ListFormat &f, uint32_t format_id, uint32_t delay, const Chip &chip,
+               std::vector<uint64_t> &words) {
   Entries entries;
   split(list, f, chip, entries);
   BitWriter out(words);
@@ -173,8 +178,8 @@ void writeList(const std::vector<ListSynapse> &list, const ListFormat &f, uint32
   out.close();
 }
 
-bool readList(const std::vector<uint64_t> &words, uint32_t word, uint32_t length, const std::vector<lmap::SynapseFormat> &formats, const Chip &chip,
-              std::vector<DecodedSynapse> &list) {
+bool readList(const std::vector<uint64_t> &words, uint32_t word, uint32_t length, const std::vector<lmap::SynapseFormat> &formats,
+              const Chip &chip, std::vector<DecodedSynapse> &list) {
   list.clear();
   if (uint64_t(word) + length > words.size()) return false;
   BitReader in(words, word, uint64_t(word) + length);
@@ -196,9 +201,12 @@ bool readList(const std::vector<uint64_t> &words, uint32_t word, uint32_t length
       s.weight = int32_t(stored);
       if (f.sign() == lmap::MIXED && f.weight_bits() > 0 && stored >> (f.weight_bits() - 1)) s.weight -= 1 << f.weight_bits();
       s.delay = uint32_t(in.get(f.delay_bits()));
-      if (sparse) index = uint32_t(in.get(f.index_bits()));
-      else if (run) index += uint32_t(in.get(f.skip_bits()));
-      else if (i > 0) ++index;
+      if (sparse)
+        index = uint32_t(in.get(f.index_bits()));
+      else if (run)
+        index += uint32_t(in.get(f.skip_bits()));
+      else if (i > 0)
+        ++index;
       s.index = index;
       if (s.weight != 0) list.push_back(s);
     }

@@ -39,17 +39,19 @@ std::optional<uint32_t> legalBits(const std::vector<uint32_t> &legal, uint64_t v
 /// Synapses by ascending index, each index once. Nothing when the format cannot hold the list.
 std::optional<ListBits> listBits(const std::vector<ListSynapse> &list, const ListFormat &format, const Chip &chip);
 /// Fewest words over all encodings with this weight and delay width, index bits fit for `max_index`.
-ListFormat bestFormat(const std::vector<std::vector<ListSynapse>> &lists, const std::vector<uint32_t> &times, uint32_t weight_bits, uint32_t delay_bits, const Chip &chip);
+ListFormat bestFormat(const std::vector<std::vector<ListSynapse>> &lists, const std::vector<uint32_t> &times, uint32_t weight_bits,
+                      uint32_t delay_bits, const Chip &chip);
 
 /// Appends wordsOf(bits) words.
-void writeList(const std::vector<ListSynapse> &list, const ListFormat &format, uint32_t format_id, uint32_t delay, const Chip &chip, std::vector<uint64_t> &words);
+void writeList(const std::vector<ListSynapse> &list, const ListFormat &format, uint32_t format_id, uint32_t delay, const Chip &chip,
+               std::vector<uint64_t> &words);
 
 struct DecodedSynapse {
   uint32_t index = 0, delay = 0, format = 0; ///< format: its id
-  int32_t weight = 0; ///< as stored
+  int32_t weight = 0;                        ///< as stored
 };
 /// The list at words[word .. word + length); formats[id - 1]. False: not a list. Zero weights of DENSE entries are left out.
-bool readList(const std::vector<uint64_t> &words, uint32_t word, uint32_t length, const std::vector<lmap::SynapseFormat> &formats, const Chip &chip,
-              std::vector<DecodedSynapse> &list);
+bool readList(const std::vector<uint64_t> &words, uint32_t word, uint32_t length, const std::vector<lmap::SynapseFormat> &formats,
+              const Chip &chip, std::vector<DecodedSynapse> &list);
 
 } // namespace lasnn::loihi

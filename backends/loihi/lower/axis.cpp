@@ -17,8 +17,10 @@ Axis gathered(uint32_t out, uint32_t taps, std::vector<std::vector<Tap>> by_inpu
     std::sort(list.begin(), list.end());
     const size_t start = axis.list.size();
     for (const Tap &tap : list)
-      if (axis.list.size() > start && axis.list.back().out == tap.out && axis.list.back().tap == tap.tap) axis.list.back().times += tap.times;
-      else axis.list.push_back(tap);
+      if (axis.list.size() > start && axis.list.back().out == tap.out && axis.list.back().tap == tap.tap)
+        axis.list.back().times += tap.times;
+      else
+        axis.list.push_back(tap);
     axis.first.push_back(uint32_t(axis.list.size()));
   }
   return axis;
@@ -35,7 +37,8 @@ bool Axis::plain() const {
 
 std::vector<uint32_t> Axis::reach() const {
   std::vector<uint32_t> sum(size_t(out) * taps, 0), most(taps, 0);
-  for (const Tap &t : list) most[t.tap] = std::max(most[t.tap], sum[size_t(t.out) * taps + t.tap] += t.times);
+  for (const Tap &t : list)
+    most[t.tap] = std::max(most[t.tap], sum[size_t(t.out) * taps + t.tap] += t.times);
   return most;
 }
 
@@ -55,14 +58,16 @@ Axis compose(const Axis &a, const Axis &b) {
   std::vector<std::vector<Tap>> by_input(a.in);
   for (uint32_t i = 0; i < a.in; ++i)
     for (const Tap *t = a.begin(i); t != a.end(i); ++t)
-      for (const Tap *u = b.begin(t->out); u != b.end(t->out); ++u) by_input[i].push_back({u->out, u->tap, t->times * u->times});
+      for (const Tap *u = b.begin(t->out); u != b.end(t->out); ++u)
+        by_input[i].push_back({u->out, u->tap, t->times * u->times});
   return gathered(b.out, b.taps, std::move(by_input));
 }
 
 Axis summed(Axis axis) {
   std::vector<std::vector<Tap>> by_input(axis.in);
   for (uint32_t i = 0; i < axis.in; ++i)
-    for (const Tap *t = axis.begin(i); t != axis.end(i); ++t) by_input[i].push_back({t->out, 0, t->times});
+    for (const Tap *t = axis.begin(i); t != axis.end(i); ++t)
+      by_input[i].push_back({t->out, 0, t->times});
   return gathered(axis.out, 1, std::move(by_input));
 }
 

@@ -33,7 +33,8 @@ void addSynapses(const Projection &p, uint32_t count, Bounds &bounds) {
   const std::vector<uint32_t> y = p.y.reach(), x = p.x.reach();
   const uint32_t taps = p.y.taps * p.x.taps;
   std::vector<int64_t> reach(taps);
-  for (uint32_t t = 0; t < taps; ++t) reach[t] = int64_t(y[t / p.x.taps]) * x[t % p.x.taps] * count;
+  for (uint32_t t = 0; t < taps; ++t)
+    reach[t] = int64_t(y[t / p.x.taps]) * x[t % p.x.taps] * count;
   const int8_t *w = p.weight->data();
   for (uint32_t k = 0; k < p.channels_out; ++k)
     for (uint32_t c = 0; c < p.inGroup(); ++c)
@@ -46,7 +47,8 @@ void addSynapses(const Projection &p, uint32_t count, Bounds &bounds) {
 int64_t leak(int64_t v, uint32_t decay) { return v < 0 ? -((-v * (4096 - int64_t(decay))) >> 12) : (v * (4096 - int64_t(decay))) >> 12; }
 
 /// The voltage's interval over all steps (N2..N7); stops when a step changes nothing.
-void addVoltage(uint32_t timesteps, const plan::Neuron &n, uint32_t k, Range current, int64_t initial, bool fires, Range clamp, Bounds &bounds) {
+void addVoltage(uint32_t timesteps, const plan::Neuron &n, uint32_t k, Range current, int64_t initial, bool fires, Range clamp,
+                Bounds &bounds) {
   Range v{initial, initial};
   Range &raw = bounds.raw[k], &subtracted = bounds.subtracted[k];
   raw = v;
@@ -60,8 +62,12 @@ void addVoltage(uint32_t timesteps, const plan::Neuron &n, uint32_t k, Range cur
     if (next.high > theta) {
       const bool stays = next.low <= theta; // some do not fire
       switch (n.reset) {
-      case plan::Reset::Zero: next = {std::min<int64_t>(stays ? next.low : 0, 0), std::max<int64_t>(stays ? theta : 0, 0)}; break;
-      case plan::Reset::Value: next = {std::min<int64_t>(next.low, n.v_reset[k]), std::max<int64_t>(stays ? theta : n.v_reset[k], n.v_reset[k])}; break;
+      case plan::Reset::Zero:
+        next = {std::min<int64_t>(stays ? next.low : 0, 0), std::max<int64_t>(stays ? theta : 0, 0)};
+        break;
+      case plan::Reset::Value:
+        next = {std::min<int64_t>(next.low, n.v_reset[k]), std::max<int64_t>(stays ? theta : n.v_reset[k], n.v_reset[k])};
+        break;
       case plan::Reset::Subtract: {
         const Range after{std::max(next.low, theta + 1) - n.rho[k], std::max(theta, next.high - int64_t(n.s_max) * n.rho[k])};
         subtracted = {std::min(subtracted.low, after.low), std::max(subtracted.high, after.high)};
@@ -69,7 +75,8 @@ void addVoltage(uint32_t timesteps, const plan::Neuron &n, uint32_t k, Range cur
         next = {std::clamp(next.low, clamp.low, clamp.high), std::clamp(next.high, clamp.low, clamp.high)};
         break;
       }
-      case plan::Reset::None: break;
+      case plan::Reset::None:
+        break;
       }
     }
     next = {std::min(next.low, v.low), std::max(next.high, v.high)}; // union: a spike count never narrows it
@@ -88,7 +95,8 @@ Bounds bound(const Population &population, const std::vector<const Projection *>
   bounds.host.resize(channels);
   bounds.raw.resize(channels);
   bounds.subtracted.resize(channels);
-  for (size_t i = 0; i < projections.size(); ++i) addSynapses(*projections[i], counts[i], bounds);
+  for (size_t i = 0; i < projections.size(); ++i)
+    addSynapses(*projections[i], counts[i], bounds);
   addHost(population, model, bounds);
   const bool fires = population.kind == lmap::SPIKING;
   const int64_t high = fires ? (int64_t(1) << (neuron.state_bits - 1)) - 1 : INT64_MAX / 4;
@@ -105,7 +113,8 @@ Bounds bound(const Population &population, const std::vector<const Projection *>
 Range weightRange(const Projection &p) {
   Range range;
   if (p.plain) {
-    for (const int8_t w : *p.weight) range = {std::min<int64_t>(range.low, w), std::max<int64_t>(range.high, w)};
+    for (const int8_t w : *p.weight)
+      range = {std::min<int64_t>(range.low, w), std::max<int64_t>(range.high, w)};
     return range;
   }
   // Every way in which the taps of one pair of coordinates add up, along each axis.
@@ -115,7 +124,8 @@ Range weightRange(const Projection &p) {
       for (const Tap *t = axis.begin(i); t != axis.end(i);) {
         std::vector<Tap> same;
         const uint32_t out = t->out;
-        for (; t != axis.end(i) && t->out == out; ++t) same.push_back({0, t->tap, t->times});
+        for (; t != axis.end(i) && t->out == out; ++t)
+          same.push_back({0, t->tap, t->times});
         sets.insert(same);
       }
     return sets;
@@ -127,7 +137,8 @@ Range weightRange(const Projection &p) {
       for (const std::vector<Tap> &x : xs) {
         int64_t sum = 0;
         for (const Tap &ty : y)
-          for (const Tap &tx : x) sum += int64_t((*p.weight)[row * taps + ty.tap * p.x.taps + tx.tap]) * ty.times * tx.times;
+          for (const Tap &tx : x)
+            sum += int64_t((*p.weight)[row * taps + ty.tap * p.x.taps + tx.tap]) * ty.times * tx.times;
         range = {std::min(range.low, sum), std::max(range.high, sum)};
       }
   return range;

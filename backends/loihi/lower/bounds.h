@@ -11,11 +11,11 @@ struct Range {
 };
 
 struct Bounds {
-  std::vector<Range> synapses; ///< by channel: every partial sum of spikes' weights
-  std::vector<Range> host;     ///< by channel: the image's part
-  std::vector<Range> raw;      ///< by channel: the voltage before any clamp
+  std::vector<Range> synapses;   ///< by channel: every partial sum of spikes' weights
+  std::vector<Range> host;       ///< by channel: the image's part
+  std::vector<Range> raw;        ///< by channel: the voltage before any clamp
   std::vector<Range> subtracted; ///< by channel: after a reset by subtraction, before the second clamp (N7)
-  Range sum, voltage;          ///< over all channels; the voltage after clamps
+  Range sum, voltage;            ///< over all channels; the voltage after clamps
 };
 
 /// `counts`: the largest spike count of each of the population's projections.

@@ -30,7 +30,8 @@ public:
     model_.output_scale = net_.output_scale;
     terms_.resize(net_.buffers.size());
     if (!direct()) terms_[0] = {{-1, identityAxis(model_.input.height), identityAxis(model_.input.width)}};
-    for (uint32_t i = 0; i < net_.layers.size(); ++i) addLayer(i);
+    for (uint32_t i = 0; i < net_.layers.size(); ++i)
+      addLayer(i);
     if (model_.populations.empty() && errors_.empty()) errors_.push_back("the network has no layer that runs on the chip");
     if (errors_.empty()) schedule();
     LowerResult result;
@@ -48,11 +49,14 @@ private:
     const plan::Layer &layer = net_.layers[i];
     switch (layer.kind) {
     case plan::LayerKind::Spiking:
-    case plan::LayerKind::Readout: return addNeurons(i);
-    case plan::LayerKind::Pool: return layer.pool == plan::PoolKind::Sum ? addSumPool(layer) : addOrPool(i);
+    case plan::LayerKind::Readout:
+      return addNeurons(i);
+    case plan::LayerKind::Pool:
+      return layer.pool == plan::PoolKind::Sum ? addSumPool(layer) : addOrPool(i);
     case plan::LayerKind::Add:
       for (const uint32_t input : layer.inputs) {
-        if (analog(input)) return refuse(layer, "adds the image itself to spikes, which the chip cannot hold; put a convolution between them");
+        if (analog(input))
+          return refuse(layer, "adds the image itself to spikes, which the chip cannot hold; put a convolution between them");
         terms_[layer.output].insert(terms_[layer.output].end(), terms_[input].begin(), terms_[input].end());
       }
     }
@@ -66,7 +70,8 @@ private:
     const plan::Buffer &in = net_.buffers[input];
     const Axis y = summed(windowAxis(in.height, layer.out_height, layer.kernel_h, layer.stride_h, 1, layer.pad_top));
     const Axis x = summed(windowAxis(in.width, layer.out_width, layer.kernel_w, layer.stride_w, 1, layer.pad_left));
-    for (const Term &term : terms_[input]) terms_[layer.output].push_back({term.source, compose(term.y, y), compose(term.x, x)});
+    for (const Term &term : terms_[input])
+      terms_[layer.output].push_back({term.source, compose(term.y, y), compose(term.x, x)});
   }
 
   /// The maximum of spikes is 1 where any fires: neurons without memory, threshold 0, weights 1.
@@ -77,13 +82,16 @@ private:
     uint64_t most = 0;
     for (const Term &term : terms_[input]) {
       uint64_t y = 0, x = 0;
-      for (const uint32_t r : term.y.reach()) y = std::max<uint64_t>(y, r);
-      for (const uint32_t r : term.x.reach()) x = std::max<uint64_t>(x, r);
+      for (const uint32_t r : term.y.reach())
+        y = std::max<uint64_t>(y, r);
+      for (const uint32_t r : term.x.reach())
+        x = std::max<uint64_t>(x, r);
       most += y * x * countOf(term.source);
     }
     if (most > 1)
-      return refuse(layer, "a maximum pool of spike counts up to " + to_string(most) + ", allowed 1 (a neuron can only tell whether any spike came); train with average "
-                                                                                      "pools, or with strides");
+      return refuse(layer, "a maximum pool of spike counts up to " + to_string(most) +
+                               ", allowed 1 (a neuron can only tell whether any spike came); train with average "
+                               "pools, or with strides");
     const plan::Buffer &in = net_.buffers[input];
     Population population;
     population.name = layer.name;
@@ -92,7 +100,8 @@ private:
     const auto ones = std::make_shared<std::vector<int8_t>>(size_t(in.channels) * layer.kernel_h * layer.kernel_w, int8_t(1));
     const Axis y = windowAxis(in.height, layer.out_height, layer.kernel_h, layer.stride_h, 1, layer.pad_top);
     const Axis x = windowAxis(in.width, layer.out_width, layer.kernel_w, layer.stride_w, 1, layer.pad_left);
-    for (const Term &term : terms_[input]) addProjection(population, layer.name, term, y, x, in.channels, in.channels, ones);
+    for (const Term &term : terms_[input])
+      addProjection(population, layer.name, term, y, x, in.channels, in.channels, ones);
     plan::Neuron neuron;
     neuron.decay = 4096;
     neuron.state_bits = 24;
@@ -121,7 +130,9 @@ private:
   void addNeurons(uint32_t i) {
     const plan::Layer &layer = net_.layers[i];
     if (layer.poolsCurrents())
-      return refuse(layer, "a maximum over windows of currents: the chip adds currents, it cannot compare them; train with average pools, or with strides");
+      return refuse(
+          layer,
+          "a maximum over windows of currents: the chip adds currents, it cannot compare them; train with average pools, or with strides");
     const bool fires = layer.kind == plan::LayerKind::Spiking;
     Population population;
     population.name = layer.name;
@@ -139,7 +150,8 @@ private:
         return refuse(layer, "its neurons fire up to " + to_string(neuron.s_max) + " spikes a step, allowed 1 on chip '" + chip_.name +
                                  "', whose spikes carry no number; train with s_max = 1, or compile for loihi2");
       if (chip_.arithmetic.graded_payload < 32 && neuron.s_max >= 1u << chip_.arithmetic.graded_payload)
-        return refuse(layer, "its neurons fire up to " + to_string(neuron.s_max) + " spikes a step, a graded spike holds " + to_string(chip_.arithmetic.graded_payload) + " bits");
+        return refuse(layer, "its neurons fire up to " + to_string(neuron.s_max) + " spikes a step, a graded spike holds " +
+                                 to_string(chip_.arithmetic.graded_payload) + " bits");
     }
     population.s_max = fires ? neuron.s_max : 1;
     for (const plan::Synapse &s : layer.synapses) {
@@ -151,13 +163,14 @@ private:
       const auto weight = std::make_shared<const std::vector<int8_t>>(s.weight);
       const Axis y = windowAxis(in.height, layer.out_height, s.kernel_h, s.stride_h, s.dilation_h, s.pad_top);
       const Axis x = windowAxis(in.width, layer.out_width, s.kernel_w, s.stride_w, s.dilation_w, s.pad_left);
-      for (const Term &term : terms_[s.input]) addProjection(population, s.name, term, y, x, in.channels, s.groups, weight);
+      for (const Term &term : terms_[s.input])
+        addProjection(population, s.name, term, y, x, in.channels, s.groups, weight);
     }
     finish(population, neuron, layer.bias, layer);
   }
 
-  void addProjection(Population &population, const std::string &name, const Term &term, const Axis &y, const Axis &x, uint32_t channels_in, uint32_t groups,
-                     std::shared_ptr<const std::vector<int8_t>> weight) {
+  void addProjection(Population &population, const std::string &name, const Term &term, const Axis &y, const Axis &x, uint32_t channels_in,
+                     uint32_t groups, std::shared_ptr<const std::vector<int8_t>> weight) {
     Projection p;
     p.name = name;
     p.source = term.source;
@@ -191,7 +204,8 @@ private:
     population.sum_low = bounds.sum.low;
     population.sum_high = bounds.sum.high;
     fitScale(population, projections, bounds, {neuron, bias}, chip_, errors_);
-    if (population.kind == lmap::SPIKING) terms_[layer.output] = {{int32_t(model_.populations.size()), identityAxis(population.height), identityAxis(population.width)}};
+    if (population.kind == lmap::SPIKING)
+      terms_[layer.output] = {{int32_t(model_.populations.size()), identityAxis(population.height), identityAxis(population.width)}};
     model_.populations.push_back(std::move(population));
   }
 
@@ -207,8 +221,9 @@ private:
         p.delay = p.source >= 0 ? population.start - model_.populations[size_t(p.source)].start - 1 : population.start;
         const uint64_t allowed = std::min<uint64_t>(chip_.limits.delay, chip_.bits.delay.empty() ? 0 : (1u << chip_.bits.delay.back()) - 1);
         if (p.delay > allowed)
-          errors_.push_back("layer '" + population.name + "': '" + p.name + "' skips over layers and needs a delay of " + to_string(p.delay) + " steps, allowed " +
-                            to_string(allowed) + "; route it through a layer of neurons about half way");
+          errors_.push_back("layer '" + population.name + "': '" + p.name + "' skips over layers and needs a delay of " +
+                            to_string(p.delay) + " steps, allowed " + to_string(allowed) +
+                            "; route it through a layer of neurons about half way");
       }
       model_.latency = std::max(model_.latency, population.start);
     }

@@ -1,5 +1,6 @@
-// From the integer network to populations and projections: pools and adds vanish into synapses, maximum pools of spikes become OR neurons, the
-// image's convolutions go to the host, every layer gets a scale at which the chip's arithmetic equals ir/spec.md, skip paths get delays.
+// From the integer network to populations and projections: pools and adds vanish into synapses, maximum pools of spikes become OR neurons,
+// the image's convolutions go to the host, every layer gets a scale at which the chip's arithmetic equals ir/spec.md, skip paths get
+// delays.
 #pragma once
 
 #include "backends/loihi/lower/model.h"

@@ -1,4 +1,5 @@
-// A network in the chip's terms: populations of neurons and projections between them, at the chip's scale, with delays. What the mapper cuts.
+// A network in the chip's terms: populations of neurons and projections between them, at the chip's scale, with delays. What the mapper
+// cuts.
 #pragma once
 
 #include "backends/loihi/chip.h"
@@ -23,14 +24,14 @@ struct WeightFormat {
 /// weight(k, c, y, x) over the products of the axes' taps, as plan::Synapse; groups as there.
 struct Projection {
   std::string name;
-  int32_t source = -1; ///< population; -1: the network's input
+  int32_t source = -1;              ///< population; -1: the network's input
   uint32_t target = 0, synapse = 0; ///< `synapse`: its number among the target's
   uint32_t channels_in = 1, channels_out = 1, groups = 1;
   Axis y, x;
   std::shared_ptr<const std::vector<int8_t>> weight; ///< [channels_out][channels_in / groups][y.taps][x.taps]
-  bool plain = true; ///< each synapse is one of `weight`
-  double density = 1; ///< share of weights that are not 0
-  uint32_t delay = 0; ///< beyond the step that every spike takes
+  bool plain = true;                                 ///< each synapse is one of `weight`
+  double density = 1;                                ///< share of weights that are not 0
+  uint32_t delay = 0;                                ///< beyond the step that every spike takes
   WeightFormat format;
 
   uint32_t inGroup() const { return channels_in / groups; }
@@ -63,11 +64,11 @@ struct Population {
   int32_t v_min_exponent = -1, v_max_exponent = -1;
   uint32_t compartments = 1; ///< a neuron takes
   uint32_t bias_terms = 0;
-  bool soft_reset = false; ///< a pair of compartments with a synapse of its own
+  bool soft_reset = false;                                  ///< a pair of compartments with a synapse of its own
   int64_t v_low = 0, v_high = 0, sum_low = 0, sum_high = 0; ///< proved, unscaled
   std::vector<HostSynapse> host;
   std::vector<uint32_t> projections; ///< into it
-  double rate = 1; ///< spikes of a neuron and step, assumed
+  double rate = 1;                   ///< spikes of a neuron and step, assumed
 
   uint32_t pixels() const { return height * width; }
   uint32_t neurons() const { return channels * pixels(); }
@@ -86,7 +87,8 @@ struct Model {
 
   uint64_t neurons() const {
     uint64_t sum = 0;
-    for (const Population &p : populations) sum += p.neurons();
+    for (const Population &p : populations)
+      sum += p.neurons();
     return sum;
   }
 };

@@ -15,8 +15,8 @@ int64_t magnitude(Range r) { return std::max(std::abs(r.low), std::abs(r.high));
 /// One trial: the fields it would set, or why not.
 class Trial {
 public:
-  Trial(const Population &population, const std::vector<Projection *> &projections, const Bounds &bounds, const Meaning &meaning, const Chip &chip,
-        uint32_t scale_log2)
+  Trial(const Population &population, const std::vector<Projection *> &projections, const Bounds &bounds, const Meaning &meaning,
+        const Chip &chip, uint32_t scale_log2)
       : pop(population), projections_(projections), bounds_(bounds), n_(meaning.neuron), bias_(meaning.bias), a_(chip.arithmetic) {
     pop.scale_log2 = scale_log2;
   }
@@ -50,8 +50,9 @@ private:
       int64_t bias = scaled(bias_[k]), theta = top;
       if (!fires() || n_.v_threshold[k] >= bounds_.raw[k].high) { // never reached, whatever the input is
         if (scaled(bounds_.raw[k].high) > top)
-          return refuse("the voltage can reach " + to_string(bounds_.raw[k].high) + channel(k) + ", at scale " + to_string(scaled(1)) + " the largest threshold is " +
-                            to_string(top / scaled(1)), "use fewer time-steps, narrower weights or split the layer");
+          return refuse("the voltage can reach " + to_string(bounds_.raw[k].high) + channel(k) + ", at scale " + to_string(scaled(1)) +
+                            " the largest threshold is " + to_string(top / scaled(1)),
+                        "use fewer time-steps, narrower weights or split the layer");
       } else if (stateless()) {
         const int64_t want = scaled(n_.v_threshold[k]);
         theta = std::clamp<int64_t>(want >= 0 ? want / step * step : 0, 0, top);
@@ -59,10 +60,12 @@ private:
       } else {
         theta = scaled(n_.v_threshold[k]);
         if (theta < 0)
-          return refuse("the threshold " + to_string(n_.v_threshold[k]) + channel(k) + " is negative: the neuron would fire before its first step, allowed 0 and more",
+          return refuse("the threshold " + to_string(n_.v_threshold[k]) + channel(k) +
+                            " is negative: the neuron would fire before its first step, allowed 0 and more",
                         "train with positive thresholds");
         if (theta > top)
-          return refuse("the threshold " + to_string(n_.v_threshold[k]) + channel(k) + " exceeds " + to_string(top / scaled(1)) + " at scale " + to_string(scaled(1)),
+          return refuse("the threshold " + to_string(n_.v_threshold[k]) + channel(k) + " exceeds " + to_string(top / scaled(1)) +
+                            " at scale " + to_string(scaled(1)),
                         "use narrower weights (--weights)");
         if (theta % step != 0)
           return refuse("the threshold " + to_string(n_.v_threshold[k]) + channel(k) + " is no multiple of " + to_string(step / scaled(1)) +
@@ -87,20 +90,25 @@ private:
       pop.reset = lmap::SUBTRACT;
       pop.compartments = a_.soft_reset_compartments;
       pop.soft_reset = pop.compartments > 1;
-      for (const int32_t rho : n_.rho) pop.rho.push_back(scaled(rho));
+      for (const int32_t rho : n_.rho)
+        pop.rho.push_back(scaled(rho));
     } else if (n_.reset == plan::Reset::None) { // one compartment integrates, a second compares
       pop.reset = lmap::NONE;
       pop.compartments = a_.soft_reset_compartments;
     } else if (n_.reset == plan::Reset::Value && std::any_of(n_.v_reset.begin(), n_.v_reset.end(), [](int32_t v) { return v != 0; })) {
       if (n_.decay != 0)
-        return refuse("its leaky neurons are reset to values other than 0, the chip resets to 0", "train with reset to zero or by subtraction, or without leak");
+        return refuse("its leaky neurons are reset to values other than 0, the chip resets to 0",
+                      "train with reset to zero or by subtraction, or without leak");
       for (uint32_t k = 0; k < pop.channels; ++k) { // the voltage is held less v_reset, from which it then starts
-        const int64_t offset = scaled(n_.v_reset[k]), step = int64_t(1) << a_.threshold_shift, top = ((int64_t(1) << a_.threshold_mantissa) - 1) * step;
+        const int64_t offset = scaled(n_.v_reset[k]), step = int64_t(1) << a_.threshold_shift,
+                      top = ((int64_t(1) << a_.threshold_mantissa) - 1) * step;
         const bool reached = n_.v_threshold[k] < bounds_.raw[k].high;
         if (reached) pop.threshold[k] -= offset;
-        if (pop.threshold[k] < 0 || pop.threshold[k] > top || pop.threshold[k] % step != 0 || (!reached && scaled(bounds_.raw[k].high) - offset > top))
+        if (pop.threshold[k] < 0 || pop.threshold[k] > top || pop.threshold[k] % step != 0 ||
+            (!reached && scaled(bounds_.raw[k].high) - offset > top))
           return refuse("threshold less v_reset is " + to_string(int64_t(n_.v_threshold[k]) - n_.v_reset[k]) + channel(k) +
-                            ", allowed are multiples of " + to_string(step / scaled(1)) + " from 0 to " + to_string(top / scaled(1)), "train with reset to zero");
+                            ", allowed are multiples of " + to_string(step / scaled(1)) + " from 0 to " + to_string(top / scaled(1)),
+                        "train with reset to zero");
         pop.initial.push_back(-offset);
       }
     }
@@ -121,14 +129,17 @@ private:
         continue;
       }
       if (after.low <= after.high && (after.low < low || after.high > high))
-        return refuse("the clamp after a reset by subtraction can act: the voltage reaches " + to_string(after.low) + " .. " + to_string(after.high) + channel(k) +
-                          ", the clamp is " + to_string(low) + " .. " + to_string(high), "use --state-bits=24 or a reset amount of at most the threshold");
+        return refuse("the clamp after a reset by subtraction can act: the voltage reaches " + to_string(after.low) + " .. " +
+                          to_string(after.high) + channel(k) + ", the clamp is " + to_string(low) + " .. " + to_string(high),
+                      "use --state-bits=24 or a reset amount of at most the threshold");
       if (raw.high > high && !pop.clamp_high && !clampHigh(high))
         return refuse("the voltage can reach " + to_string(raw.high) + channel(k) + " and would be clamped to " + to_string(high) +
-                          ", which the chip cannot do at scale " + to_string(scaled(1)), "use --state-bits=24, fewer time-steps or narrower weights");
+                          ", which the chip cannot do at scale " + to_string(scaled(1)),
+                      "use --state-bits=24, fewer time-steps or narrower weights");
       if (raw.low < low && !pop.clamp_low && !clampLow(low))
         return refuse("the voltage can reach " + to_string(raw.low) + channel(k) + " and would be clamped to " + to_string(low) +
-                          ", which the chip cannot do at scale " + to_string(scaled(1)), "use --state-bits=24, fewer time-steps, or v_min = 0");
+                          ", which the chip cannot do at scale " + to_string(scaled(1)),
+                      "use --state-bits=24, fewer time-steps, or v_min = 0");
     }
     if ((pop.clamp_low || pop.clamp_high) && !pop.initial.empty())
       return refuse("it has both a clamp that acts and a reset to a value", "train with reset to zero");
@@ -160,8 +171,9 @@ private:
   bool widths() {
     const int64_t sum = scaled(magnitude(bounds_.sum)), sum_most = mostOf(std::min(a_.accumulator, a_.current));
     if (sum > sum_most)
-      return refuse("a step's synapses can add up to " + to_string(magnitude(bounds_.sum)) + ", at scale " + to_string(scaled(1)) + " the chip's sums hold " +
-                        to_string(sum_most / scaled(1)), "use narrower weights (--weights) or smaller layers");
+      return refuse("a step's synapses can add up to " + to_string(magnitude(bounds_.sum)) + ", at scale " + to_string(scaled(1)) +
+                        " the chip's sums hold " + to_string(sum_most / scaled(1)),
+                    "use narrower weights (--weights) or smaller layers");
     int64_t v = 0, shift = 0;
     for (uint32_t k = 0; k < pop.channels; ++k) {
       shift = !pop.initial.empty() ? pop.initial[k] : stateless() ? pop.bias[k] - scaled(bias_[k]) : 0;
@@ -170,7 +182,8 @@ private:
     }
     if (v > mostOf(a_.voltage))
       return refuse("the voltage can reach " + to_string(v / scaled(1)) + ", at scale " + to_string(scaled(1)) + " the chip holds " +
-                        to_string(mostOf(a_.voltage) / scaled(1)), "use fewer time-steps or narrower weights (--weights)");
+                        to_string(mostOf(a_.voltage) / scaled(1)),
+                    "use fewer time-steps or narrower weights (--weights)");
     return true;
   }
 
@@ -178,12 +191,15 @@ private:
     uint32_t terms = 0;
     for (uint32_t k = 0; k < pop.channels; ++k) {
       const Range host = bounds_.host[k];
-      if (host.low == host.high) terms = std::max(terms, biasTerms(pop.bias[k] + scaled(host.low), a_));
+      if (host.low == host.high)
+        terms = std::max(terms, biasTerms(pop.bias[k] + scaled(host.low), a_));
       else
-        terms = std::max(terms, biasTermsUpTo(std::max(std::abs(pop.bias[k] + scaled(host.low)), std::abs(pop.bias[k] + scaled(host.high))), pop.scale_log2, a_));
+        terms = std::max(terms, biasTermsUpTo(std::max(std::abs(pop.bias[k] + scaled(host.low)), std::abs(pop.bias[k] + scaled(host.high))),
+                                              pop.scale_log2, a_));
     }
     if (terms > 8)
-      return refuse("its bias and the image's currents need " + to_string(terms) + " bias registers a neuron at scale " + to_string(scaled(1)) + ", allowed 8",
+      return refuse("its bias and the image's currents need " + to_string(terms) + " bias registers a neuron at scale " +
+                        to_string(scaled(1)) + ", allowed 8",
                     "use narrower weights in this layer");
     pop.bias_terms = terms;
     if (terms > 1) pop.compartments += terms - 1;
@@ -204,8 +220,9 @@ private:
             found = true;
           }
       if (!found)
-        return refuse("weights " + to_string(range.low) + " .. " + to_string(range.high) + " of '" + p->name + "' fit no synapse format at scale " +
-                          to_string(scaled(1)) + " (8 bits hold -128 .. 127)", "use narrower weights (--weights), or a smaller overlapping pool before it");
+        return refuse("weights " + to_string(range.low) + " .. " + to_string(range.high) + " of '" + p->name +
+                          "' fit no synapse format at scale " + to_string(scaled(1)) + " (8 bits hold -128 .. 127)",
+                      "use narrower weights (--weights), or a smaller overlapping pool before it");
       formats.push_back(best);
       bits += best.bits;
     }
@@ -221,8 +238,10 @@ private:
       low = -(int64_t(1) << (b - 1));
       high = -low - 1;
       lost += 1;
-    } else if (sign == lmap::EXCITATORY) high = (int64_t(1) << b) - 1;
-    else low = -(int64_t(1) << b) + 1;
+    } else if (sign == lmap::EXCITATORY)
+      high = (int64_t(1) << b) - 1;
+    else
+      low = -(int64_t(1) << b) + 1;
     if (range.low < low || range.high > high) return std::nullopt;
     WeightFormat f;
     f.sign = sign;
@@ -260,8 +279,8 @@ uint32_t biasTermsUpTo(int64_t magnitude, uint32_t step_log2, const Arithmetic &
   return 1 + uint32_t(((magnitude >> a.bias_exponent_max) + most - 1) / most);
 }
 
-bool fitScale(Population &population, const std::vector<Projection *> &projections, const Bounds &bounds, const Meaning &meaning, const Chip &chip,
-              std::vector<std::string> &errors) {
+bool fitScale(Population &population, const std::vector<Projection *> &projections, const Bounds &bounds, const Meaning &meaning,
+              const Chip &chip, std::vector<std::string> &errors) {
   std::optional<Trial> best;
   std::string first, last; // the largest scale and the smallest fail for different reasons
   for (int32_t j = int32_t(chip.arithmetic.threshold_shift); j >= 0; --j) {
@@ -273,14 +292,17 @@ bool fitScale(Population &population, const std::vector<Projection *> &projectio
       continue;
     }
     // Fewer compartments first, then fewer bits; of equals the larger scale.
-    if (!best || trial.pop.compartments < best->pop.compartments || (trial.pop.compartments == best->pop.compartments && trial.bits < best->bits)) best.emplace(std::move(trial));
+    if (!best || trial.pop.compartments < best->pop.compartments ||
+        (trial.pop.compartments == best->pop.compartments && trial.bits < best->bits))
+      best.emplace(std::move(trial));
   }
   if (!best) {
     errors.push_back("layer '" + population.name + "': " + (first.empty() || first == last ? last : first + " | and " + last));
     return false;
   }
   population = best->pop;
-  for (size_t i = 0; i < projections.size(); ++i) projections[i]->format = best->formats[i];
+  for (size_t i = 0; i < projections.size(); ++i)
+    projections[i]->format = best->formats[i];
   return true;
 }
 

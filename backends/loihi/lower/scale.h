@@ -13,8 +13,8 @@ struct Meaning {
 };
 
 /// Sets every scaled field of the population and the formats of its projections; or says why no scale does.
-bool fitScale(Population &population, const std::vector<Projection *> &projections, const Bounds &bounds, const Meaning &meaning, const Chip &chip,
-              std::vector<std::string> &errors);
+bool fitScale(Population &population, const std::vector<Projection *> &projections, const Bounds &bounds, const Meaning &meaning,
+              const Chip &chip, std::vector<std::string> &errors);
 
 /// Bias registers that hold `value` as a sum of mantissa << exponent; the second: any multiple of 2^step_log2 up to that magnitude.
 uint32_t biasTerms(int64_t value, const Arithmetic &arithmetic);

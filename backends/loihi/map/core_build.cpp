@@ -7,7 +7,8 @@ namespace lasnn::loihi {
 namespace {
 
 bool same(const lmap::CompartmentProfile &a, const lmap::CompartmentProfile &b) {
-  return a.decay_v() == b.decay_v() && a.reset() == b.reset() && a.v_min_exponent() == b.v_min_exponent() && a.v_max_exponent() == b.v_max_exponent();
+  return a.decay_v() == b.decay_v() && a.reset() == b.reset() && a.v_min_exponent() == b.v_min_exponent() &&
+         a.v_max_exponent() == b.v_max_exponent();
 }
 
 lmap::CompartmentProfile profileOf(const Population &p) {
@@ -31,8 +32,8 @@ uint32_t formatId(const TileSynapses &synapses, const WeightFormat &weight, std:
   f.set_sign(weight.sign);
   for (size_t i = 0; i < formats.size(); ++i) {
     const lmap::SynapseFormat &g = formats[i];
-    if (g.encoding() == f.encoding() && g.index_bits() == f.index_bits() && g.skip_bits() == f.skip_bits() && g.weight_bits() == f.weight_bits() &&
-        g.delay_bits() == f.delay_bits() && g.exponent() == f.exponent() && g.sign() == f.sign())
+    if (g.encoding() == f.encoding() && g.index_bits() == f.index_bits() && g.skip_bits() == f.skip_bits() &&
+        g.weight_bits() == f.weight_bits() && g.delay_bits() == f.delay_bits() && g.exponent() == f.exponent() && g.sign() == f.sign())
       return uint32_t(i + 1);
   }
   formats.push_back(f);
@@ -66,9 +67,11 @@ CoreBuild buildCore(const Model &model, const CoreTiles &tiles, const Chip &chip
       if (std::find(core.thresholds.begin(), core.thresholds.end(), mantissa) == core.thresholds.end()) core.thresholds.push_back(mantissa);
     };
     if (tile.box())
-      for (uint32_t c = tile.c0; c < tile.c1; ++c) threshold(c);
+      for (uint32_t c = tile.c0; c < tile.c1; ++c)
+        threshold(c);
     else
-      for (const uint32_t n : tile.neurons) threshold(n / p.pixels());
+      for (const uint32_t n : tile.neurons)
+        threshold(n / p.pixels());
     for (const uint32_t i : p.projections) {
       const Projection &projection = model.projections[i];
       CoreProjection made;
@@ -81,7 +84,8 @@ CoreBuild buildCore(const Model &model, const CoreTiles &tiles, const Chip &chip
       used.set_synapse_words(used.synapse_words() + made.synapses.words);
       used.set_longest_list(std::max(used.longest_list(), made.synapses.longest));
       used.set_largest_delay(std::max(used.largest_delay(), projection.delay));
-      for (const TileAxon &axon : made.synapses.axons) largest_base = std::max(largest_base, axon.cx_base);
+      for (const TileAxon &axon : made.synapses.axons)
+        largest_base = std::max(largest_base, axon.cx_base);
       core.projections.push_back(std::move(made));
     }
     compartment += size * p.compartments;

@@ -24,7 +24,7 @@ struct CoreProjection {
 struct CoreBuild {
   std::vector<uint32_t> base; ///< by tile: its first compartment
   std::vector<lmap::CompartmentProfile> profiles;
-  std::vector<uint32_t> profile; ///< by tile
+  std::vector<uint32_t> profile;   ///< by tile
   std::vector<int32_t> thresholds; ///< mantissas
   std::vector<lmap::SynapseFormat> formats;
   std::vector<CoreProjection> projections;

@@ -10,7 +10,8 @@ namespace {
 
 template <class To, class From> void assign(To *to, const From &from) {
   to->Reserve(int(from.size()));
-  for (const auto &value : from) to->Add(static_cast<typename std::remove_reference_t<decltype(*to)>::value_type>(value));
+  for (const auto &value : from)
+    to->Add(static_cast<typename std::remove_reference_t<decltype(*to)>::value_type>(value));
 }
 
 void emitLayer(const Model &model, const Population &p, lmap::Layer &layer) {
@@ -77,7 +78,8 @@ void emitShared(const CoreProjection &made, uint32_t delay, const Chip &chip, lm
   for (const SharedChunk &chunk : made.shared) {
     const size_t start = words.size();
     for (size_t atom = 0; atom < chunk.lists.size(); ++atom) {
-      if (chunk.lists[atom] != UINT32_MAX) writeList(made.synapses.lists[chunk.lists[atom]], made.synapses.format, made.format, delay, chip, words);
+      if (chunk.lists[atom] != UINT32_MAX)
+        writeList(made.synapses.lists[chunk.lists[atom]], made.synapses.format, made.format, delay, chip, words);
       words.resize(start + (atom + 1) * chunk.stride, 0);
     }
     core.mutable_axon_atoms()->Resize(core.axon_word_size(), 1);
@@ -90,7 +92,8 @@ void emitShared(const CoreProjection &made, uint32_t delay, const Chip &chip, lm
   }
 }
 
-void emitCore(const Model &model, const CoreTiles &tiles, const CoreBuild &build, const Chip &chip, lmap::Core &core, std::vector<uint32_t> &first_axon) {
+void emitCore(const Model &model, const CoreTiles &tiles, const CoreBuild &build, const Chip &chip, lmap::Core &core,
+              std::vector<uint32_t> &first_axon) {
   for (uint32_t t = 0; t < tiles.size(); ++t) {
     const Tile &tile = tiles[t];
     const Population &p = model.populations[tile.population];
@@ -110,9 +113,11 @@ void emitCore(const Model &model, const CoreTiles &tiles, const CoreBuild &build
     g.set_bias_terms(p.bias_terms);
     g.set_soft_reset(p.soft_reset);
   }
-  for (const auto &profile : build.profiles) *core.add_profiles() = profile;
+  for (const auto &profile : build.profiles)
+    *core.add_profiles() = profile;
   assign(core.mutable_thresholds(), build.thresholds);
-  for (const auto &format : build.formats) *core.add_formats() = format;
+  for (const auto &format : build.formats)
+    *core.add_formats() = format;
   std::vector<uint64_t> words;
   std::vector<uint32_t> at;
   first_axon.clear();
@@ -154,7 +159,8 @@ void emitCore(const Model &model, const CoreTiles &tiles, const CoreBuild &build
         for (const uint32_t list : chunk.lists)
           if (list != UINT32_MAX) {
             const ListBits one = listBits(s.lists[list], s.format, chip).value_or(ListBits{});
-            bits.weight += one.weight, bits.index += one.index, bits.prefix += one.prefix, bits.delay += one.delay, bits.synapses += s.lists[list].size();
+            bits.weight += one.weight, bits.index += one.index, bits.prefix += one.prefix, bits.delay += one.delay,
+                bits.synapses += s.lists[list].size();
           }
       record.set_stored(bits.synapses);
       record.set_weight_bits(bits.weight);
@@ -171,7 +177,8 @@ void emitCore(const Model &model, const CoreTiles &tiles, const CoreBuild &build
   }
   std::string memory(words.size() * 8, '\0');
   for (size_t i = 0; i < words.size(); ++i)
-    for (uint32_t byte = 0; byte < 8; ++byte) memory[i * 8 + byte] = char(words[i] >> (8 * byte));
+    for (uint32_t byte = 0; byte < 8; ++byte)
+      memory[i * 8 + byte] = char(words[i] >> (8 * byte));
   core.set_memory(std::move(memory));
   *core.mutable_used() = build.used;
 }
@@ -184,9 +191,10 @@ struct Routes {
 
 } // namespace
 
-void emit(const Model &model, const Partition &partition, const std::vector<CoreBuild> &builds, const std::vector<uint32_t> &address, const Chip &chip,
-          lmap::Mapping &mapping) {
-  for (const Population &p : model.populations) emitLayer(model, p, *mapping.add_layers());
+void emit(const Model &model, const Partition &partition, const std::vector<CoreBuild> &builds, const std::vector<uint32_t> &address,
+          const Chip &chip, lmap::Mapping &mapping) {
+  for (const Population &p : model.populations)
+    emitLayer(model, p, *mapping.add_layers());
   emitHost(model, mapping);
   for (const CoreBuild &build : builds)
     for (const CoreProjection &made : build.projections) {
@@ -207,11 +215,15 @@ void emit(const Model &model, const Partition &partition, const std::vector<Core
 
   // Routes of population + 1 (0 is the input), counted first, then filled: by neuron in order of target cores.
   std::vector<Routes> routes(model.populations.size() + 1);
-  const auto sizeOf = [&](size_t i) { return i == 0 ? size_t(model.input.channels) * model.input.height * model.input.width : size_t(model.populations[i - 1].neurons()); };
-  for (size_t i = 0; i < routes.size(); ++i) routes[i].first.assign(sizeOf(i) + 1, 0);
+  const auto sizeOf = [&](size_t i) {
+    return i == 0 ? size_t(model.input.channels) * model.input.height * model.input.width : size_t(model.populations[i - 1].neurons());
+  };
+  for (size_t i = 0; i < routes.size(); ++i)
+    routes[i].first.assign(sizeOf(i) + 1, 0);
   for (const CoreBuild &build : builds)
     for (const CoreProjection &made : build.projections)
-      for (const TileAxon &axon : discrete(made)) ++routes[size_t(model.projections[made.projection].source + 1)].first[axon.source + 1];
+      for (const TileAxon &axon : discrete(made))
+        ++routes[size_t(model.projections[made.projection].source + 1)].first[axon.source + 1];
   std::vector<std::vector<uint32_t>> next(routes.size());
   for (size_t i = 0; i < routes.size(); ++i) {
     std::partial_sum(routes[i].first.begin(), routes[i].first.end(), routes[i].first.begin());
@@ -233,12 +245,14 @@ void emit(const Model &model, const Partition &partition, const std::vector<Core
 
   if (!routes[0].core.empty()) {
     lmap::InputRoute &input = *mapping.add_input();
-    for (size_t n = 0; n + 1 < routes[0].first.size(); ++n) input.add_counts(routes[0].first[n + 1] - routes[0].first[n]);
+    for (size_t n = 0; n + 1 < routes[0].first.size(); ++n)
+      input.add_counts(routes[0].first[n + 1] - routes[0].first[n]);
     assign(input.mutable_core(), routes[0].core);
     assign(input.mutable_axon(), routes[0].axon);
   }
   std::vector<int> place(cores); // of the partition's cores in the mapping
-  for (uint32_t i = 0; i < cores; ++i) place[order[i]] = int(i);
+  for (uint32_t i = 0; i < cores; ++i)
+    place[order[i]] = int(i);
   for (const uint32_t to : order)
     for (size_t m = 0; m < builds[to].projections.size(); ++m) {
       uint32_t axon = first_axon[to][m];

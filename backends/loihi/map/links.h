@@ -22,11 +22,17 @@ public:
     const uint32_t x_end = mesh_.xOf(end), y_end = mesh_.yOf(end);
     const size_t size = (size_t(from_chip) + 1) * mesh_.tiles() * 4;
     if (load_.size() < size) load_.resize(size, 0);
-    const auto at = [&](uint32_t direction) -> double & { return load_[((size_t(from_chip) * mesh_.tiles()) + x * mesh_.height + y) * 4 + direction]; };
-    for (; x < x_end; ++x, ++hops) at(0) += packets;
-    for (; x > x_end; --x, ++hops) at(1) += packets;
-    for (; y < y_end; ++y, ++hops) at(2) += packets;
-    for (; y > y_end; --y, ++hops) at(3) += packets;
+    const auto at = [&](uint32_t direction) -> double & {
+      return load_[((size_t(from_chip) * mesh_.tiles()) + x * mesh_.height + y) * 4 + direction];
+    };
+    for (; x < x_end; ++x, ++hops)
+      at(0) += packets;
+    for (; x > x_end; --x, ++hops)
+      at(1) += packets;
+    for (; y < y_end; ++y, ++hops)
+      at(2) += packets;
+    for (; y > y_end; --y, ++hops)
+      at(3) += packets;
     for (uint32_t c = from_chip; c != to_chip; ++hops) {
       const uint32_t next = c < to_chip ? c + 1 : c - 1;
       between_[{c, next, end}] += packets;
@@ -37,7 +43,8 @@ public:
 
   double largest() const {
     double most = load_.empty() ? 0 : *std::max_element(load_.begin(), load_.end());
-    for (const auto &[link, load] : between_) most = std::max(most, load);
+    for (const auto &[link, load] : between_)
+      most = std::max(most, load);
     return most;
   }
 
@@ -56,12 +63,13 @@ public:
       const uint32_t next = i % 4 == 0 ? tile + mesh_.height : i % 4 == 1 ? tile - mesh_.height : i % 4 == 2 ? tile + 1 : tile - 1;
       put(chip, tile, chip, next, load_[i]);
     }
-    for (const auto &[link, load] : between_) put(std::get<0>(link), std::get<2>(link), std::get<1>(link), std::get<2>(link), load);
+    for (const auto &[link, load] : between_)
+      put(std::get<0>(link), std::get<2>(link), std::get<1>(link), std::get<2>(link), load);
   }
 
 private:
   const Mesh &mesh_;
-  std::vector<double> load_; ///< by chip, tile, direction
+  std::vector<double> load_;                                           ///< by chip, tile, direction
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, double> between_; ///< (chip, chip, tile)
 };
 

@@ -24,20 +24,24 @@ using std::to_string;
 template <class Body> void parallel(uint32_t threads, size_t count, const Body &body) {
   threads = uint32_t(std::min<size_t>(threads, count));
   if (threads <= 1) {
-    for (size_t i = 0; i < count; ++i) body(i);
+    for (size_t i = 0; i < count; ++i)
+      body(i);
     return;
   }
   std::vector<std::thread> pool;
   for (uint32_t t = 0; t < threads; ++t)
     pool.emplace_back([&, t] {
-      for (size_t i = t; i < count; i += threads) body(i);
+      for (size_t i = t; i < count; i += threads)
+        body(i);
     });
-  for (std::thread &thread : pool) thread.join();
+  for (std::thread &thread : pool)
+    thread.join();
 }
 
 class Mapper {
 public:
-  Mapper(const Chip &chip, const MapOptions &options, const Provenance &provenance) : chip_(chip), options_(options), provenance_(provenance) {
+  Mapper(const Chip &chip, const MapOptions &options, const Provenance &provenance)
+      : chip_(chip), options_(options), provenance_(provenance) {
     threads_ = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   }
 
@@ -122,7 +126,8 @@ private:
     }
     partition_.cores.clear();
     for (uint32_t p = 0; p < model_.populations.size(); ++p)
-      for (Tile &tile : tilesOf(p, model_.populations[p], cut.grids[p])) partition_.cores.push_back({std::move(tile)});
+      for (Tile &tile : tilesOf(p, model_.populations[p], cut.grids[p]))
+        partition_.cores.push_back({std::move(tile)});
     rejections_ = std::move(cut.rejections);
     build();
     pass("build");
@@ -163,7 +168,8 @@ private:
     lmap::Result &result = *mapping.mutable_result();
     lowerBound(model_, chip_, *result.mutable_bound());
     LinkLoads links(chip_);
-    for (const Traffic::Edge &e : traffic.edges) links.add(address[e.from], address[e.to], e.packets);
+    for (const Traffic::Edge &e : traffic.edges)
+      links.add(address[e.from], address[e.to], e.packets);
     links.write(result);
     *result.add_scores() = score("this", traffic, address);
     result.set_chips(result.scores(0).chips());
@@ -176,6 +182,7 @@ private:
     } else {
       std::vector<CoreBuild> builds(sequential.cores.size());
       parallel(threads_, builds.size(), [&](size_t i) { builds[i] = buildCore(model_, sequential.cores[i], chip_); });
+      shareAxons(model_, sequential, chip_, builds);
       const Traffic plain = trafficOf(model_, sequential, builds);
       lmap::Score &s = *result.add_scores() = score("sequential", plain, placeInOrder(plain, chip_, PlaceOrder::Sequential, 0));
       s.set_note("neurons in order, core after core");
@@ -186,7 +193,8 @@ private:
           s.set_note("neurons in order, core after core; it would need more output entries than a core has");
         }
     }
-    for (const auto &[name, order] : {std::pair("in-order", PlaceOrder::Sequential), std::pair("random", PlaceOrder::Random), std::pair("hilbert", PlaceOrder::Hilbert)}) {
+    for (const auto &[name, order] : {std::pair("in-order", PlaceOrder::Sequential), std::pair("random", PlaceOrder::Random),
+                                      std::pair("hilbert", PlaceOrder::Hilbert)}) {
       lmap::Score &s = *result.add_scores() = score(name, traffic, placeInOrder(traffic, chip_, order, options_.seed));
       s.set_note("this partition, other places");
     }
@@ -215,7 +223,8 @@ private:
     }
   }
 
-  void violate(lmap::Mapping &mapping, const char *limit, int32_t layer, uint64_t needed, uint64_t allowed, const std::string &text, const std::string &cure) {
+  void violate(lmap::Mapping &mapping, const char *limit, int32_t layer, uint64_t needed, uint64_t allowed, const std::string &text,
+               const std::string &cure) {
     lmap::Violation &v = *mapping.mutable_result()->add_violations();
     v.set_limit(limit);
     v.set_layer(layer);
@@ -232,13 +241,16 @@ private:
         const int32_t layer = int32_t(core.groups(0).layer());
         const auto [needed, allowed] = limitNumbers(limit, core.used(), chip_);
         violate(mapping, limit, layer, needed, allowed,
-                "core " + to_string(core.address()) + " (layer '" + mapping.layers(layer).name() + "') needs " + to_string(needed) + " " + limit + ", allowed " + to_string(allowed),
+                "core " + to_string(core.address()) + " (layer '" + mapping.layers(layer).name() + "') needs " + to_string(needed) + " " +
+                    limit + ", allowed " + to_string(allowed),
                 "cut the layer, or the layers that it feeds, more finely (--effort)");
       }
     const uint32_t chips = mapping.result().chips();
     if (chips > chip_.mesh.chips)
-      violate(mapping, "chips", -1, chips, chip_.mesh.chips, "the network needs " + to_string(mapping.cores_size()) + " cores on " + to_string(chips) + " chips, allowed " +
-              to_string(chip_.mesh.chips) + " chips", "use fewer channels, or a board with more chips (mesh.chips of the chip's file)");
+      violate(mapping, "chips", -1, chips, chip_.mesh.chips,
+              "the network needs " + to_string(mapping.cores_size()) + " cores on " + to_string(chips) + " chips, allowed " +
+                  to_string(chip_.mesh.chips) + " chips",
+              "use fewer channels, or a board with more chips (mesh.chips of the chip's file)");
   }
 
   const Chip &chip_;

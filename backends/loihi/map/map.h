@@ -14,11 +14,11 @@ struct MapOptions {
   Objective objective;
   std::string objective_text = "cores";
   uint64_t seed = 1;
-  uint32_t effort = 2;         ///< 0: first cut, no search .. 4: long
-  double time_limit_s = 0;     ///< 0: none; the search stops there and keeps the best, which then depends on the machine
-  uint32_t threads = 0;        ///< 0: all
+  uint32_t effort = 2;                 ///< 0: first cut, no search .. 4: long
+  double time_limit_s = 0;             ///< 0: none; the search stops there and keeps the best, which then depends on the machine
+  uint32_t threads = 0;                ///< 0: all
   std::map<std::string, double> rates; ///< spikes of a neuron and step by layer, for placement; layers not named: 1
-  bool baselines = true;       ///< sequential, random and Hilbert beside the result
+  bool baselines = true;               ///< sequential, random and Hilbert beside the result
 };
 
 struct PassTime {

@@ -18,16 +18,20 @@ std::pair<Tile, Tile> halves(const Tile &tile) {
     const auto middle = tile.neurons.begin() + std::ptrdiff_t(tile.neurons.size() / 2);
     a.neurons.assign(tile.neurons.begin(), middle);
     b.neurons.assign(middle, tile.neurons.end());
-  } else if (c > 1) a.c1 = b.c0 = tile.c0 + c / 2;
-  else if (y >= x) a.y1 = b.y0 = tile.y0 + y / 2;
-  else a.x1 = b.x0 = tile.x0 + x / 2;
+  } else if (c > 1)
+    a.c1 = b.c0 = tile.c0 + c / 2;
+  else if (y >= x)
+    a.y1 = b.y0 = tile.y0 + y / 2;
+  else
+    a.x1 = b.x0 = tile.x0 + x / 2;
   return {std::move(a), std::move(b)};
 }
 
 class Packing {
 public:
   Packing(const Model &model, const Chip &chip, const PackOptions &options, Partition &partition, std::vector<CoreBuild> &builds)
-      : model_(model), chip_(chip), options_(options), partition_(partition), builds_(builds), entries_(entriesOf(model, partition, builds, chip)) {}
+      : model_(model), chip_(chip), options_(options), partition_(partition), builds_(builds),
+        entries_(entriesOf(model, partition, builds, chip)) {}
 
   uint32_t run() {
     uint32_t saved = 0;
@@ -35,10 +39,14 @@ public:
     for (;;) {
       uint32_t victim = UINT32_MAX;
       for (uint32_t c = 0; c < builds_.size(); ++c)
-        if (!kept[c] && !partition_.cores[c].empty() && (victim == UINT32_MAX || builds_[c].used.compartments() < builds_[victim].used.compartments())) victim = c;
+        if (!kept[c] && !partition_.cores[c].empty() &&
+            (victim == UINT32_MAX || builds_[c].used.compartments() < builds_[victim].used.compartments()))
+          victim = c;
       if (victim == UINT32_MAX || tries_ >= options_.tries || builds_.size() - saved <= options_.fewest) break;
-      if (dissolve(victim)) ++saved;
-      else kept[victim] = true;
+      if (dissolve(victim))
+        ++saved;
+      else
+        kept[victim] = true;
     }
     uint32_t out = 0;
     for (uint32_t c = 0; c < builds_.size(); ++c) {
@@ -65,8 +73,10 @@ private:
   /// A quick look before the core is built: what only adds up.
   bool mayFit(const lmap::Resources &a, const lmap::Resources &b) const {
     const Limits &l = chip_.limits;
-    return l.compartments.allows(uint64_t(a.compartments()) + b.compartments()) && l.input_axons.allows(uint64_t(a.input_axons()) + b.input_axons()) &&
-           l.destination_groups.allows(a.destination_groups() + b.destination_groups()) && l.synapse_words.allows((uint64_t(a.synapse_words()) + b.synapse_words()) * 9 / 10) &&
+    return l.compartments.allows(uint64_t(a.compartments()) + b.compartments()) &&
+           l.input_axons.allows(uint64_t(a.input_axons()) + b.input_axons()) &&
+           l.destination_groups.allows(a.destination_groups() + b.destination_groups()) &&
+           l.synapse_words.allows((uint64_t(a.synapse_words()) + b.synapse_words()) * 9 / 10) &&
            l.delay_slots.allows(uint64_t(a.compartments() + b.compartments()) * (std::max(a.largest_delay(), b.largest_delay()) + 1));
   }
 
@@ -78,7 +88,8 @@ private:
       const auto changed = changes.find(c);
       const CoreBuild &build = changed == changes.end() ? builds_[c] : changed->second.build;
       const uint64_t there = changed == changes.end() ? entries_[c] : changed->second.entries;
-      if (mayFit(build.used, alone.used) && outputsFit(build.used.output_entries() + alone.used.output_entries(), there + entries)) hosts.push_back(c);
+      if (mayFit(build.used, alone.used) && outputsFit(build.used.output_entries() + alone.used.output_entries(), there + entries))
+        hosts.push_back(c);
     }
     const auto room = [&](uint32_t c) {
       const auto changed = changes.find(c);

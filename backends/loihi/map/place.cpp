@@ -45,8 +45,10 @@ std::vector<std::vector<Neighbour>> neighbours(const Traffic &traffic) {
     std::sort(list.begin(), list.end(), [](const Neighbour &a, const Neighbour &b) { return a.core < b.core; });
     size_t kept = 0;
     for (const Neighbour &n : list)
-      if (kept > 0 && list[kept - 1].core == n.core) list[kept - 1].packets += n.packets;
-      else list[kept++] = n;
+      if (kept > 0 && list[kept - 1].core == n.core)
+        list[kept - 1].packets += n.packets;
+      else
+        list[kept++] = n;
     list.resize(kept);
   }
   return lists;
@@ -55,7 +57,8 @@ std::vector<std::vector<Neighbour>> neighbours(const Traffic &traffic) {
 /// Tiles of a chip along a Hilbert curve over the smallest square that holds the mesh.
 std::vector<uint32_t> hilbertTiles(const Mesh &mesh) {
   uint32_t side = 1;
-  while (side < mesh.width || side < mesh.height) side *= 2;
+  while (side < mesh.width || side < mesh.height)
+    side *= 2;
   std::vector<uint32_t> tiles;
   for (uint64_t d = 0; d < uint64_t(side) * side; ++d) {
     uint64_t x = 0, y = 0, t = d;
@@ -84,12 +87,14 @@ std::vector<uint32_t> coresOfTiles(const std::vector<uint32_t> &tiles, const Mes
 std::vector<uint32_t> assignChips(const Traffic &traffic, const Chip &chip, const std::vector<std::vector<Neighbour>> &near) {
   const uint32_t per_chip = chip.mesh.cores_per_chip, chips = (traffic.cores + per_chip - 1) / per_chip;
   std::vector<uint32_t> of(traffic.cores), used(chips, 0);
-  for (uint32_t c = 0; c < traffic.cores; ++c) ++used[of[c] = c / per_chip];
+  for (uint32_t c = 0; c < traffic.cores; ++c)
+    ++used[of[c] = c / per_chip];
   if (chips <= 1) return of;
   // packets of a core by chip
   std::vector<double> pull(size_t(traffic.cores) * chips, 0);
   for (uint32_t c = 0; c < traffic.cores; ++c)
-    for (const Neighbour &n : near[c]) pull[size_t(c) * chips + of[n.core]] += n.packets;
+    for (const Neighbour &n : near[c])
+      pull[size_t(c) * chips + of[n.core]] += n.packets;
   const auto move = [&](uint32_t c, uint32_t to) {
     for (const Neighbour &n : near[c]) {
       pull[size_t(n.core) * chips + of[c]] -= n.packets;
@@ -137,12 +142,13 @@ std::vector<uint32_t> assignChips(const Traffic &traffic, const Chip &chip, cons
 /// Annealing of one chip's cores over its slots.
 class Annealing {
 public:
-  Annealing(const Chip &chip, const std::vector<uint32_t> &members, const std::vector<std::vector<Neighbour>> &near, const Traffic &traffic, const PlaceOptions &options,
-            uint64_t seed)
+  Annealing(const Chip &chip, const std::vector<uint32_t> &members, const std::vector<std::vector<Neighbour>> &near, const Traffic &traffic,
+            const PlaceOptions &options, uint64_t seed)
       : mesh_(chip.mesh), members_(members), options_(options), random_(seed) {
     const uint32_t count = uint32_t(members.size());
     std::vector<uint32_t> local(near.size(), UINT32_MAX);
-    for (uint32_t i = 0; i < count; ++i) local[members[i]] = i;
+    for (uint32_t i = 0; i < count; ++i)
+      local[members[i]] = i;
     near_.resize(count);
     for (uint32_t i = 0; i < count; ++i)
       for (const Neighbour &n : near[members[i]])
@@ -160,7 +166,8 @@ public:
     slot_.resize(count);
     x_.resize(count);
     y_.resize(count);
-    for (uint32_t i = 0; i < count; ++i) put(i, i);
+    for (uint32_t i = 0; i < count; ++i)
+      put(i, i);
   }
 
   /// Cores on the chip, by member.
@@ -170,7 +177,8 @@ public:
       if (options_.link_moves_per_core > 0) annealLinks();
     }
     std::vector<uint32_t> cores(members_.size());
-    for (uint32_t i = 0; i < cores.size(); ++i) cores[i] = order_[slot_[i]];
+    for (uint32_t i = 0; i < cores.size(); ++i)
+      cores[i] = order_[slot_[i]];
     return cores;
   }
 
@@ -185,8 +193,10 @@ private:
   void exchange(uint32_t a, uint32_t slot) {
     const uint32_t b = core_at_[slot], from = slot_[a];
     put(a, slot);
-    if (b != UINT32_MAX) put(b, from);
-    else core_at_[from] = UINT32_MAX;
+    if (b != UINT32_MAX)
+      put(b, from);
+    else
+      core_at_[from] = UINT32_MAX;
   }
 
   /// Packet hops of the core if it lay at (x, y), but for those with `other`.
@@ -217,7 +227,8 @@ private:
 
   void annealHops() {
     slot_of_core_.assign(mesh_.tiles() * mesh_.cores_per_tile, UINT32_MAX);
-    for (uint32_t s = 0; s < order_.size(); ++s) slot_of_core_[order_[s]] = s;
+    for (uint32_t s = 0; s < order_.size(); ++s)
+      slot_of_core_[order_[s]] = s;
     const uint32_t count = uint32_t(members_.size());
     const uint64_t moves = uint64_t(options_.moves_per_core * count);
     // The temperature starts where a usual worsening is taken often, and ends where none is.
@@ -234,7 +245,9 @@ private:
     std::vector<uint32_t> best_slot = slot_;
     const auto began = std::chrono::steady_clock::now();
     for (uint64_t move = 0; move < moves; ++move) {
-      if (options_.time_limit_s > 0 && move % 4096 == 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() > options_.time_limit_s) break;
+      if (options_.time_limit_s > 0 && move % 4096 == 0 &&
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() > options_.time_limit_s)
+        break;
       const double temperature = start * std::pow(end / start, double(move) / double(moves));
       const uint32_t a = random_.below(count), slot = proposal(a);
       if (slot == slot_[a] || mesh_.tileOf(order_[slot]) == mesh_.tileOf(order_[slot_[a]])) continue;
@@ -249,7 +262,8 @@ private:
 
   void restore(const std::vector<uint32_t> &slots) {
     std::fill(core_at_.begin(), core_at_.end(), UINT32_MAX);
-    for (uint32_t i = 0; i < slots.size(); ++i) put(i, slots[i]);
+    for (uint32_t i = 0; i < slots.size(); ++i)
+      put(i, slots[i]);
   }
 
   // Links of the mesh: from each tile 4 directions, dimension order x then y.
@@ -260,13 +274,18 @@ private:
       square_ += (2 * load + packets) * packets;
       load += packets;
     };
-    for (; x < x_[to]; ++x) add(0);
-    for (; x > x_[to]; --x) add(1);
-    for (; y < y_[to]; ++y) add(2);
-    for (; y > y_[to]; --y) add(3);
+    for (; x < x_[to]; ++x)
+      add(0);
+    for (; x > x_[to]; --x)
+      add(1);
+    for (; y < y_[to]; ++y)
+      add(2);
+    for (; y > y_[to]; --y)
+      add(3);
   }
   void walkAll(uint32_t core, uint32_t other, double sign) {
-    for (const Neighbour &n : out_[core]) walk(core, n.core, sign * n.packets);
+    for (const Neighbour &n : out_[core])
+      walk(core, n.core, sign * n.packets);
     for (const Neighbour &n : in_[core])
       if (n.core != other) walk(n.core, core, sign * n.packets);
     if (other == UINT32_MAX) return;
@@ -290,14 +309,19 @@ private:
       }
     if (hops <= 0) return;
     const double hops0 = hops, most0 = *std::max_element(load_.begin(), load_.end());
-    const auto costOf = [&](double h) { return h / hops0 + options_.link_weight * *std::max_element(load_.begin(), load_.end()) / most0 + 0.1 * options_.link_weight * std::sqrt(square_) / most0; };
+    const auto costOf = [&](double h) {
+      return h / hops0 + options_.link_weight * *std::max_element(load_.begin(), load_.end()) / most0 +
+             0.1 * options_.link_weight * std::sqrt(square_) / most0;
+    };
     double cost = costOf(hops), best = cost;
     std::vector<uint32_t> best_slot = slot_;
     const uint32_t count = uint32_t(members_.size());
     const uint64_t moves = uint64_t(options_.link_moves_per_core * count);
     const auto began = std::chrono::steady_clock::now();
     for (uint64_t move = 0; move < moves; ++move) {
-      if (options_.time_limit_s > 0 && move % 1024 == 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() > options_.time_limit_s) break;
+      if (options_.time_limit_s > 0 && move % 1024 == 0 &&
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() > options_.time_limit_s)
+        break;
       const double temperature = 0.002 * std::pow(1e-3, double(move) / double(moves));
       const uint32_t a = random_.below(count), slot = proposal(a), back = slot_[a], b = core_at_[slot];
       if (slot == back || mesh_.tileOf(order_[slot]) == mesh_.tileOf(order_[back])) continue;
@@ -339,10 +363,12 @@ std::vector<uint32_t> placeInOrder(const Traffic &traffic, const Chip &chip, Pla
   std::iota(slots.begin(), slots.end(), 0u);
   if (order == PlaceOrder::Hilbert) slots = coresOfTiles(hilbertTiles(chip.mesh), chip.mesh);
   std::vector<uint32_t> address(size_t(chips) * per_chip);
-  for (uint32_t i = 0; i < address.size(); ++i) address[i] = i / per_chip * per_chip + slots[i % per_chip];
+  for (uint32_t i = 0; i < address.size(); ++i)
+    address[i] = i / per_chip * per_chip + slots[i % per_chip];
   if (order == PlaceOrder::Random) {
     Random random(seed);
-    for (uint32_t i = uint32_t(address.size()); i > 1; --i) std::swap(address[i - 1], address[random.below(i)]);
+    for (uint32_t i = uint32_t(address.size()); i > 1; --i)
+      std::swap(address[i - 1], address[random.below(i)]);
   }
   address.resize(traffic.cores);
   return address;
@@ -360,7 +386,8 @@ std::vector<uint32_t> place(const Traffic &traffic, const Chip &chip, const Plac
     PlaceOptions each = options;
     each.time_limit_s = options.time_limit_s / chips;
     const std::vector<uint32_t> cores = Annealing(chip, members, near, traffic, each, options.seed * 1000003 + k).run();
-    for (size_t i = 0; i < members.size(); ++i) address[members[i]] = k * chip.mesh.cores_per_chip + cores[i];
+    for (size_t i = 0; i < members.size(); ++i)
+      address[members[i]] = k * chip.mesh.cores_per_chip + cores[i];
   }
   return address;
 }

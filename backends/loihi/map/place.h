@@ -20,10 +20,10 @@ struct Traffic {
 
 struct PlaceOptions {
   uint64_t seed = 1;
-  double moves_per_core = 3000; ///< of the annealing over hops
+  double moves_per_core = 3000;      ///< of the annealing over hops
   double link_moves_per_core = 1000; ///< and of the second, over the busiest links; 0: none
-  double link_weight = 0.02;     ///< in the second annealing, of the links' loads against the hops
-  double time_limit_s = 0;      ///< 0: none
+  double link_weight = 0.02;         ///< in the second annealing, of the links' loads against the hops
+  double time_limit_s = 0;           ///< 0: none
 };
 
 struct PlaceScore {

@@ -1,24 +1,23 @@
 #include "backends/loihi/map/sequential.h"
 
+#include "backends/loihi/map/share.h"
+
 #include <algorithm>
-#include <numeric>
 
 namespace lasnn::loihi {
 
 namespace {
 
-/// Neurons [first, end) of a population: a box when they are whole channels or lie within one row.
-Tile run(uint32_t index, const Population &p, uint32_t first, uint32_t end) {
+/// The next neurons in order of rows, columns and (innermost) channels, `most` at the largest: whole rows, else part of a row, else part of
+/// one position's channels. `first` counts in that order.
+Tile run(uint32_t index, const Population &p, uint32_t first, uint32_t most) {
+  const uint32_t c = first % p.channels, x = first / p.channels % p.width, y = first / p.channels / p.width, row = p.channels * p.width;
   Tile tile;
   tile.population = index;
-  const uint32_t pixels = p.pixels();
-  if (first % pixels == 0 && end % pixels == 0) {
-    tile.c0 = first / pixels, tile.c1 = end / pixels;
-    tile.y1 = p.height, tile.x1 = p.width;
-    return tile;
-  }
-  tile.neurons.resize(end - first);
-  std::iota(tile.neurons.begin(), tile.neurons.end(), first);
+  tile.channels_last = true;
+  tile.c0 = c, tile.c1 = std::min(p.channels, c + most), tile.y0 = y, tile.y1 = y + 1, tile.x0 = x, tile.x1 = x + 1;
+  if (c == 0 && most >= p.channels) tile.x1 = std::min(p.width, x + most / p.channels);
+  if (c == 0 && x == 0 && most >= row) tile.x1 = p.width, tile.y1 = std::min(p.height, y + most / row);
   return tile;
 }
 
@@ -29,12 +28,17 @@ Partition sequentialPartition(const Model &model, const Chip &chip, uint32_t mos
   for (uint32_t i = 0; i < model.populations.size(); ++i) {
     const Population &p = model.populations[i];
     const uint32_t neurons = p.neurons();
-    uint32_t guess = uint32_t(std::min<uint64_t>(neurons, std::max<uint64_t>(1, std::min<uint64_t>(chip.limits.compartments, UINT32_MAX) / p.compartments)));
+    uint32_t guess = uint32_t(
+        std::min<uint64_t>(neurons, std::max<uint64_t>(1, std::min<uint64_t>(chip.limits.compartments, UINT32_MAX) / p.compartments)));
     for (uint32_t first = 0; first < neurons;) {
       uint32_t size = std::min(guess, neurons - first);
       for (;; size = std::max(1u, size * 3 / 4)) {
-        Tile tile = run(i, p, first, first + size);
-        const CoreBuild build = buildCore(model, {tile}, chip);
+        Tile tile = run(i, p, first, size);
+        size = tile.size();
+        CoreBuild build = buildCore(model, {tile}, chip);
+        const bool shares = size == neurons && std::all_of(p.projections.begin(), p.projections.end(),
+                                                           [&](uint32_t j) { return mayShare(model, model.projections[j]); });
+        if (shares) build.used.set_input_axons(0); // as the mapper's own: few shared ones
         if (!brokenLimit(build.used, 0, chip)) {
           partition.cores.push_back({std::move(tile)});
           break;

@@ -1,4 +1,5 @@
-// The mapper that everybody writes first: neurons in order, core after core, until a limit is met. The baseline of reports.
+// The mapper that everybody writes first: neurons in order (rows, columns, channels), core after core, until a limit is met. The baseline
+// of reports.
 #pragma once
 
 #include "backends/loihi/map/core_build.h"

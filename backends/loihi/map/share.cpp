@@ -11,12 +11,16 @@ uint32_t mostAtoms(const Chip &chip) { return 1u << std::min(chip.slots.populati
 void share(const Model &model, const Partition &partition, const Chip &chip, CoreProjection &made, lmap::Resources &used) {
   TileSynapses &s = made.synapses;
   const uint32_t base = s.axons[0].cx_base;
-  if (base % std::max(1u, chip.slots.cx_base_multiple) != 0 || std::any_of(s.axons.begin(), s.axons.end(), [&](const TileAxon &a) { return a.cx_base != base; })) return;
+  if (base % std::max(1u, chip.slots.cx_base_multiple) != 0 ||
+      std::any_of(s.axons.begin(), s.axons.end(), [&](const TileAxon &a) { return a.cx_base != base; }))
+    return;
   const uint32_t source = uint32_t(model.projections[made.projection].source);
   const Population &p = model.populations[source];
   std::vector<uint32_t> list_of(p.neurons(), UINT32_MAX), words;
-  for (const TileAxon &axon : s.axons) list_of[axon.source] = axon.list;
-  for (const std::vector<ListSynapse> &list : s.lists) words.push_back(wordsOf(listBits(list, s.format, chip).value_or(ListBits{}).total()));
+  for (const TileAxon &axon : s.axons)
+    list_of[axon.source] = axon.list;
+  for (const std::vector<ListSynapse> &list : s.lists)
+    words.push_back(wordsOf(listBits(list, s.format, chip).value_or(ListBits{}).total()));
   std::vector<SharedChunk> chunks;
   uint64_t total = 0;
   for (uint32_t c = 0; c < partition.cores.size(); ++c) {
@@ -49,16 +53,19 @@ uint32_t sharedChunks(uint32_t neurons, const Chip &chip) { return (neurons + mo
 bool mayShare(const Model &model, const Projection &projection) {
   if (projection.source < 0) return false;
   if (model.populations[size_t(projection.source)].soft_reset) return false; // its cores have no shared axons (NxTF)
-  return std::count_if(model.projections.begin(), model.projections.end(), [&](const Projection &p) { return p.source == projection.source; }) == 1;
+  return std::count_if(model.projections.begin(), model.projections.end(),
+                       [&](const Projection &p) { return p.source == projection.source; }) == 1;
 }
 
 void shareAxons(const Model &model, const Partition &partition, const Chip &chip, std::vector<CoreBuild> &builds) {
   std::vector<uint32_t> cores(model.projections.size(), 0);
   for (const CoreBuild &build : builds)
-    for (const CoreProjection &made : build.projections) ++cores[made.projection];
+    for (const CoreProjection &made : build.projections)
+      ++cores[made.projection];
   for (CoreBuild &build : builds)
     for (CoreProjection &made : build.projections)
-      if (cores[made.projection] == 1 && made.shared.empty() && mayShare(model, model.projections[made.projection])) share(model, partition, chip, made, build.used);
+      if (cores[made.projection] == 1 && made.shared.empty() && mayShare(model, model.projections[made.projection]))
+        share(model, partition, chip, made, build.used);
 }
 
 } // namespace lasnn::loihi

@@ -1,5 +1,5 @@
-// Shared (population) axons: where all spikes of a layer go to one core, a source tile needs one axon there in place of one a neuron, and one
-// output entry pair. What makes wide linear layers fit at all.
+// Shared (population) axons: where all spikes of a layer go to one core, a source tile needs one axon there in place of one a neuron, and
+// one output entry pair. What makes wide linear layers fit at all.
 #pragma once
 
 #include "backends/loihi/map/core_build.h"

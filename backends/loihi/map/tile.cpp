@@ -41,7 +41,8 @@ int32_t stored(int64_t weight, lmap::Sign sign) { return int32_t(sign == lmap::I
 struct ListHash {
   size_t operator()(const std::vector<ListSynapse> &list) const {
     uint64_t hash = list.size() * 0x9E3779B97F4A7C15u;
-    for (const ListSynapse &s : list) hash = (hash ^ (uint64_t(s.index) << 32 | uint32_t(s.weight))) * 0xD6E8FEB86659FD93u + (hash >> 29);
+    for (const ListSynapse &s : list)
+      hash = (hash ^ (uint64_t(s.index) << 32 | uint32_t(s.weight))) * 0xD6E8FEB86659FD93u + (hash >> 29);
     return size_t(hash);
   }
 };
@@ -56,7 +57,8 @@ public:
 
   /// `list` holds absolute compartments, none below `anchor`; its axon's base is baseOf(anchor).
   uint32_t add(std::vector<ListSynapse> list, uint32_t anchor) {
-    for (ListSynapse &s : list) s.index -= baseOf(anchor);
+    for (ListSynapse &s : list)
+      s.index -= baseOf(anchor);
     const auto [found, fresh] = known_.try_emplace(std::move(list), uint32_t(known_.size()));
     if (fresh) out_.lists.push_back(found->first);
     return found->second;
@@ -93,22 +95,28 @@ void addBox(const Projection &p, const Population &population, const Tile &tile,
             const int8_t *w = p.kernel(ko, c);
             for (auto ty = py.begin(); ty != py.end();) {
               auto ty_end = ty;
-              while (ty_end != py.end() && ty_end->out == ty->out) ++ty_end;
+              while (ty_end != py.end() && ty_end->out == ty->out)
+                ++ty_end;
               for (auto tx = px.begin(); tx != px.end();) {
                 auto tx_end = tx;
-                while (tx_end != px.end() && tx_end->out == tx->out) ++tx_end;
+                while (tx_end != px.end() && tx_end->out == tx->out)
+                  ++tx_end;
                 int64_t sum = 0;
                 for (auto a = ty; a != ty_end; ++a)
-                  for (auto b = tx; b != tx_end; ++b) sum += int64_t(w[a->tap * taps_x + b->tap]) * a->times * b->times;
+                  for (auto b = tx; b != tx_end; ++b)
+                    sum += int64_t(w[a->tap * taps_x + b->tap]) * a->times * b->times;
                 if (sum != 0)
-                  list.push_back({at + ((ko - k0) * tile.strideC() + ty->out * tile.strideY() + tx->out * tile.strideX()) * k, stored(sum, p.format.sign)});
+                  list.push_back({at + ((ko - k0) * tile.strideC() + ty->out * tile.strideY() + tx->out * tile.strideX()) * k,
+                                  stored(sum, p.format.sign)});
                 tx = tx_end;
               }
               ty = ty_end;
             }
           };
-          for (uint32_t ko = k0; ko < k1; ++ko) kernelAt(ko);
-          if (tile.channels_last) std::sort(list.begin(), list.end(), [](const ListSynapse &a, const ListSynapse &b) { return a.index < b.index; });
+          for (uint32_t ko = k0; ko < k1; ++ko)
+            kernelAt(ko);
+          if (tile.channels_last)
+            std::sort(list.begin(), list.end(), [](const ListSynapse &a, const ListSynapse &b) { return a.index < b.index; });
           const Made m{list.empty() ? UINT32_MAX : sharing.add(list, at), uint32_t(list.size())};
           found = made.emplace(key, m).first;
         }
@@ -124,7 +132,8 @@ void addBox(const Projection &p, const Population &population, const Tile &tile,
 std::vector<std::vector<Tap>> byOutput(const Axis &axis) {
   std::vector<std::vector<Tap>> result(axis.out);
   for (uint32_t i = 0; i < axis.in; ++i)
-    for (const Tap *t = axis.begin(i); t != axis.end(i); ++t) result[t->out].push_back({i, t->tap, t->times});
+    for (const Tap *t = axis.begin(i); t != axis.end(i); ++t)
+      result[t->out].push_back({i, t->tap, t->times});
   return result;
 }
 
@@ -170,8 +179,10 @@ uint32_t Tile::neuron(uint32_t i, const Population &population) const {
 TileSynapses tileSynapses(const Projection &projection, const Population &population, const Tile &tile, uint32_t base, const Chip &chip) {
   TileSynapses out;
   Sharing sharing(out, baseModulus(chip));
-  if (tile.box()) addBox(projection, population, tile, base, sharing, out);
-  else addNeurons(projection, population, tile, base, sharing, out);
+  if (tile.box())
+    addBox(projection, population, tile, base, sharing, out);
+  else
+    addNeurons(projection, population, tile, base, sharing, out);
   const uint32_t delay_bits = legalBits(chip.bits.delay, projection.delay).value_or(0);
   out.format = bestFormat(out.lists, std::vector<uint32_t>(out.lists.size(), 1), projection.format.bits, delay_bits, chip);
   for (const std::vector<ListSynapse> &list : out.lists) {
@@ -226,7 +237,8 @@ TileCost tileCost(const Projection &p, const Population &population, const Tile 
             }
           }
         }
-        if (tile.channels_last) std::sort(list.begin(), list.end(), [](const ListSynapse &a, const ListSynapse &b) { return a.index < b.index; });
+        if (tile.channels_last)
+          std::sort(list.begin(), list.end(), [](const ListSynapse &a, const ListSynapse &b) { return a.index < b.index; });
         lists.push_back(std::move(list));
         times.push_back(channels);
       }

@@ -39,7 +39,7 @@ struct TileSynapses {
   std::vector<TileAxon> axons;                 ///< by list's first use
   uint64_t synapses = 0;                       ///< expanded
   ListFormat format;
-  ListBits bits;      ///< of all lists
+  ListBits bits; ///< of all lists
   uint32_t words = 0, longest = 0;
 };
 

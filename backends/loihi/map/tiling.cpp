@@ -33,7 +33,8 @@ std::vector<uint32_t> partCounts(uint32_t size) {
 uint64_t reached(const Axis &axis, uint32_t parts, uint32_t begin, uint32_t end) {
   std::vector<uint32_t> part(axis.out);
   for (uint32_t i = 0; i < parts; ++i)
-    for (uint32_t o = partStart(axis.out, parts, i); o < partStart(axis.out, parts, i + 1); ++o) part[o] = i;
+    for (uint32_t o = partStart(axis.out, parts, i); o < partStart(axis.out, parts, i + 1); ++o)
+      part[o] = i;
   uint64_t sum = 0;
   for (uint32_t i = begin; i < end; ++i) {
     uint32_t last = UINT32_MAX;
@@ -52,14 +53,16 @@ uint64_t reachedChannels(const Projection &p, uint32_t parts, uint32_t begin, ui
   uint64_t sum = 0;
   for (uint32_t c = begin; c < end; ++c) {
     const uint32_t k0 = c / p.inGroup() * p.outGroup(), k1 = k0 + p.outGroup();
-    for (uint32_t i = 0; i < parts; ++i) sum += partStart(p.channels_out, parts, i) < k1 && partStart(p.channels_out, parts, i + 1) > k0;
+    for (uint32_t i = 0; i < parts; ++i)
+      sum += partStart(p.channels_out, parts, i) < k1 && partStart(p.channels_out, parts, i + 1) > k0;
   }
   return sum;
 }
 
 class Tiling {
 public:
-  Tiling(const Model &model, const Chip &chip, const TilingOptions &options) : model_(model), chip_(chip), options_(options), costs_(eventCosts(chip)) {
+  Tiling(const Model &model, const Chip &chip, const TilingOptions &options)
+      : model_(model), chip_(chip), options_(options), costs_(eventCosts(chip)) {
     consumers_.resize(model.populations.size());
     for (uint32_t i = 0; i < model.projections.size(); ++i)
       if (model.projections[i].source >= 0) consumers_[size_t(model.projections[i].source)].push_back(i);
@@ -72,7 +75,8 @@ public:
       const std::vector<Candidate> candidates = candidatesOf(i);
       std::vector<State> next;
       for (const State &state : beam)
-        for (const Candidate &candidate : candidates) extend(state, i, candidate, next);
+        for (const Candidate &candidate : candidates)
+          extend(state, i, candidate, next);
       if (next.empty()) {
         result_.failed = i;
         return std::move(result_);
@@ -98,15 +102,18 @@ private:
     const Population &p = model_.populations[index];
     const Grid &grid = candidate.grid;
     const Limits &l = chip_.limits;
-    const uint32_t largest = ((p.channels + grid.parts_c - 1) / grid.parts_c) * ((p.height + grid.parts_y - 1) / grid.parts_y) * ((p.width + grid.parts_x - 1) / grid.parts_x);
+    const uint32_t largest = ((p.channels + grid.parts_c - 1) / grid.parts_c) * ((p.height + grid.parts_y - 1) / grid.parts_y) *
+                             ((p.width + grid.parts_x - 1) / grid.parts_x);
     const uint64_t compartments = uint64_t(largest) * p.compartments;
     if (!l.compartments.allows(compartments)) return "compartments";
     uint32_t delay = 0;
-    for (const uint32_t i : p.projections) delay = std::max(delay, model_.projections[i].delay);
+    for (const uint32_t i : p.projections)
+      delay = std::max(delay, model_.projections[i].delay);
     if (!l.delay_slots.allows(compartments * (delay + 1))) return "delay_slots";
     if (!l.destination_groups.allows(p.soft_reset ? 2 : 1)) return "destination_groups";
     for (uint32_t i = 0; i < grid.parts_c; ++i) {
-      std::set<int64_t> thresholds(p.threshold.begin() + partStart(p.channels, grid.parts_c, i), p.threshold.begin() + partStart(p.channels, grid.parts_c, i + 1));
+      std::set<int64_t> thresholds(p.threshold.begin() + partStart(p.channels, grid.parts_c, i),
+                                   p.threshold.begin() + partStart(p.channels, grid.parts_c, i + 1));
       if (!l.threshold_profiles.allows(thresholds.size())) return "threshold_profiles";
     }
     // Tiles along an axis differ at the borders only: the first, the last, and those between, whose widths may differ by one.
@@ -128,7 +135,8 @@ private:
         // One core takes it all: axons may be shared, a few a source core.
         if (grid.cores() == 1 && !l.input_axons.allows(cost.axons) && mayShare(model_, projection)) {
           const Population &source = model_.populations[size_t(projection.source)];
-          cost.axons = sharedChunks(source.neurons(), chip_) + source.neurons() * uint64_t(source.compartments) / std::max<uint64_t>(1, l.compartments / 8);
+          cost.axons = sharedChunks(source.neurons(), chip_) +
+                       source.neurons() * uint64_t(source.compartments) / std::max<uint64_t>(1, l.compartments / 8);
         }
         axons += cost.axons;
         words += cost.words;
@@ -143,7 +151,8 @@ private:
       if (!l.synapse_formats.allows(formats.size())) return "synapse_formats";
       candidate.input_axons = std::max(candidate.input_axons, axons);
       candidate.words = std::max(candidate.words, words);
-      candidate.busy_ns = std::max(candidate.busy_ns, double(tile.size()) * p.compartments * costs_.access_ns + events * costs_.message_in_ns);
+      candidate.busy_ns =
+          std::max(candidate.busy_ns, double(tile.size()) * p.compartments * costs_.access_ns + events * costs_.message_in_ns);
     }
     return nullptr;
   }
@@ -217,8 +226,9 @@ private:
     }
     for (size_t t = 0; t < tiles.size(); ++t) {
       packets += double(entries[t]) * p.rate;
-      most = std::max(most, uint64_t(std::ceil(double(entries[t]) * (chip_.slots.discrete + options_.across_chips * chip_.slots.across_chips))) +
-                                (p.soft_reset ? tiles[t].size() : 0));
+      most = std::max(most,
+                      uint64_t(std::ceil(double(entries[t]) * (chip_.slots.discrete + options_.across_chips * chip_.slots.across_chips))) +
+                          (p.soft_reset ? tiles[t].size() : 0));
     }
     if (!chip_.limits.output_entries.allows(most)) return reject(index, "output_entries");
     State grown = state;

@@ -22,9 +22,9 @@ struct TilingOptions {
 };
 
 struct TilingResult {
-  std::vector<Grid> grids; ///< by population
+  std::vector<Grid> grids;                                         ///< by population
   std::map<std::pair<uint32_t, std::string>, uint64_t> rejections; ///< (population, limit): grids refused
-  int64_t failed = -1;     ///< population without a grid that fits
+  int64_t failed = -1;                                             ///< population without a grid that fits
 };
 
 TilingResult tile(const Model &model, const Chip &chip, const TilingOptions &options);

@@ -9,11 +9,13 @@ namespace {
 /// Core by neuron, for every population.
 std::vector<std::vector<uint32_t>> homes(const Model &model, const Partition &partition) {
   std::vector<std::vector<uint32_t>> home(model.populations.size());
-  for (size_t i = 0; i < home.size(); ++i) home[i].resize(model.populations[i].neurons());
+  for (size_t i = 0; i < home.size(); ++i)
+    home[i].resize(model.populations[i].neurons());
   for (uint32_t c = 0; c < partition.cores.size(); ++c)
     for (const Tile &tile : partition.cores[c]) {
       const Population &p = model.populations[tile.population];
-      for (uint32_t n = 0; n < tile.size(); ++n) home[tile.population][tile.neuron(n, p)] = c;
+      for (uint32_t n = 0; n < tile.size(); ++n)
+        home[tile.population][tile.neuron(n, p)] = c;
     }
   return home;
 }
@@ -53,9 +55,11 @@ std::vector<uint64_t> entriesOf(const Model &model, const Partition &partition, 
   for (const CoreBuild &build : builds)
     for (const CoreProjection &made : build.projections)
       if (const int32_t source = model.projections[made.projection].source; !made.shared.empty())
-        for (const SharedChunk &chunk : made.shared) entries[chunk.core] += chip.slots.population;
+        for (const SharedChunk &chunk : made.shared)
+          entries[chunk.core] += chip.slots.population;
       else if (source >= 0)
-        for (const TileAxon &axon : made.synapses.axons) entries[home[size_t(source)][axon.source]] += chip.slots.discrete;
+        for (const TileAxon &axon : made.synapses.axons)
+          entries[home[size_t(source)][axon.source]] += chip.slots.discrete;
   return entries;
 }
 

@@ -107,18 +107,18 @@ LASNN_API lasnn_status lasnn_get_info(const lasnn_network *network, lasnn_networ
 /** Run one sample from reset state through all T steps.
  *  @param input   uint8 [C][H][W] (direct) or [T][C][H][W] (events), input_size bytes
  *  @param output  int32 [output_count]
- *  Leaves the membranes as a fresh reset would; use lasnn_step to keep state. */
+ *  Leaves membranes and delays as a fresh reset would; use lasnn_step to keep state. */
 LASNN_API lasnn_status lasnn_run(lasnn_network *network, const uint8_t *input, size_t input_size, int32_t *output,
                                  size_t output_count);
 
-/** Advance one time-step with the membranes kept from the last step.
+/** Advance one time-step with membranes and delays kept from the last step.
  *  @param output  int32 [output_count]: the read-out as it stands after this step since the last reset
  *  After T steps from reset the output equals lasnn_run's, to the bit. Going beyond T is allowed for streams; a `sum`
  *  read-out then saturates at the int32 limits. */
 LASNN_API lasnn_status lasnn_step(lasnn_network *network, const uint8_t *input, size_t input_size, int32_t *output,
                                   size_t output_count);
 
-/** Set every membrane and read-out to its initial value. */
+/** Set every membrane, delay and read-out to its initial value. */
 LASNN_API lasnn_status lasnn_reset(lasnn_network *network);
 
 LASNN_API lasnn_status lasnn_get_layer_stats(const lasnn_network *network, uint32_t layer, lasnn_layer_stats *stats);

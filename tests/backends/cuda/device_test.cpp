@@ -1,8 +1,9 @@
-// On a GPU: random networks in every form equal the plain executor to the bit: outputs, every spike, counts; runs of several batches, pipelined runs,
+// On a GPU: random networks through every kernel equal the plain executor to the bit: outputs, every spike, counts; runs of several batches, pipelined runs,
 // steps, sessions side by side. Skipped where lasnn_cuda_available finds no GPU; LASNN_CUDA_DRIVER=<the emulated driver> rehearses it on a CPU.
 // LASNN_TEST_SEED and LASNN_TEST_COUNT choose the networks, LASNN_TEST_SECONDS ends a test early; a failure names its seed.
-#include "lasnn/cuda.h"
+#include "backends/cuda/forms.h"
 #include "bench/gpu.h"
+#include "lasnn/cuda.h"
 #include "tests/runtime/model.h"
 #include "tests/runtime/random_plan.h"
 #include "tests/runtime/reference.h"
@@ -32,8 +33,8 @@ Session open(const AlignedBytes &model, uint32_t max_batch, bool streaming, bool
 
 /// A network with its file, a batch of inputs and what is to come out.
 struct Case {
-  Case(const bench::Gpu &gpu, uint64_t number, cuda::Choice choice) : seed(number), plan(randomPlan(number)), batch(1 + uint32_t(number % 5)) {
-    bytes = bench::compileFor(gpu, plan, choice, true, error);
+  Case(const bench::Gpu &gpu, uint64_t number, const cuda::Options &options) : seed(number), plan(number % 4 == 0 ? randomRecurrentPlan(number) : randomPlan(number)), batch(1 + uint32_t(number % 5)) {
+    bytes = bench::compileFor(gpu, plan, options, error).bytes;
     for (uint32_t n = 0; n < batch; ++n) {
       inputs.push_back(randomInput(plan, seed + 1000 * n));
       expected.push_back(Reference(plan).run(inputs.back()));
@@ -152,7 +153,7 @@ private:
   Session inspected_, overlapped_;
 };
 
-class Device : public testing::Test {
+class Device : public testing::TestWithParam<std::string> {
 protected:
   void SetUp() override {
     int count = 0;
@@ -165,7 +166,7 @@ protected:
   }
 
   /// Networks one after another; those to come are compiled meanwhile, on the other cores.
-  void compareAll(cuda::Choice choice) {
+  void compareAll(const cuda::Options &options) {
     const uint64_t first = environmentNumber("LASNN_TEST_SEED", 1), count = environmentNumber("LASNN_TEST_COUNT", 20), seconds = environmentNumber("LASNN_TEST_SECONDS", 0);
     const auto start = std::chrono::steady_clock::now();
     const uint64_t ahead = std::min<uint64_t>(std::max(1u, std::thread::hardware_concurrency()), 12);
@@ -174,7 +175,7 @@ protected:
     auto inTime = [&] { return seconds == 0 || std::chrono::steady_clock::now() - start < std::chrono::seconds(seconds); };
     while (!HasFailure()) {
       for (; waiting.size() < ahead && next < first + count && inTime(); ++next)
-        waiting.push_back(std::async(std::launch::async, [gpu = *gpu_, next, choice] { return Case(gpu, next, choice); }));
+        waiting.push_back(std::async(std::launch::async, [gpu = *gpu_, next, options] { return Case(gpu, next, options); }));
       if (waiting.empty())
         break;
       const Case one = waiting.front().get();
@@ -189,12 +190,29 @@ protected:
   std::optional<bench::Gpu> gpu_;
 };
 
-TEST_F(Device, EventFormEqualsReference) { compareAll(cuda::Choice::Event); }
-TEST_F(Device, DenseFormEqualsReference) { compareAll(cuda::Choice::Dense); }
-TEST_F(Device, ChosenFormsEqualReference) { compareAll(cuda::Choice::Auto); }
+/// The kernel named, for every layer that it can compute.
+TEST_P(Device, EqualsReference) { compareAll(bench::optionsFor(*gpu_, GetParam(), 512, 0.1)); }
+
+std::vector<std::string> layerKernels() {
+  std::vector<std::string> names;
+  for (const cuda::Form &form : cuda::forms())
+    if (!form.tiles.empty())
+      names.push_back(form.name);
+  return names;
+}
+INSTANTIATE_TEST_SUITE_P(Kernels, Device, testing::ValuesIn(layerKernels()), [](const auto &info) { return info.param; });
+
+TEST_F(Device, ChosenForLargeBatches) { compareAll(bench::optionsFor(*gpu_, "auto", 512, 0.1)); }
+
+TEST_F(Device, ChosenForOneSampleAndFused) {
+  cuda::Options options = bench::optionsFor(*gpu_, "auto", 1, 0.05);
+  options.fuse = cuda::Fuse::Always;
+  compareAll(options);
+}
 
 TEST_F(Device, SessionsSideBySide) {
-  const Case one(*gpu_, 3, cuda::Choice::Auto), other(*gpu_, 4, cuda::Choice::Auto);
+  const cuda::Options options = bench::optionsFor(*gpu_, "auto", 1, 0.1);
+  const Case one(*gpu_, 3, options), other(*gpu_, 4, options);
   ASSERT_EQ(one.error + other.error, "");
   const AlignedBytes first(one.bytes), second(other.bytes);
   auto work = [repeats = gpu_->emulated ? 3 : 50](const Case &c, const AlignedBytes &model) {

@@ -35,7 +35,8 @@ TEST(Encode, AWordMoreWhereFewerThanSixBitsAreLeft) {
 
 TEST(Encode, EntriesBreakAtSixtySynapsesAndAtWideGaps) {
   std::vector<ListSynapse> list;
-  for (uint32_t i = 0; i < 61; ++i) list.push_back({i, 1});
+  for (uint32_t i = 0; i < 61; ++i)
+    list.push_back({i, 1});
   EXPECT_EQ(listBits(list, {lmap::DENSE, 6, 0, 8, 0}, loihi1())->entries, 2u);
   const std::vector<ListSynapse> wide = {{0, 1}, {31, 1}, {63, 1}};
   EXPECT_EQ(listBits(wide, {lmap::RUNLENGTH, 6, 5, 8, 0}, loihi1())->entries, 2u); // 31 fits in 5 bits, 32 does not
@@ -87,9 +88,12 @@ TEST(Encode, EveryEncodingGivesTheListBack) {
 TEST(Encode, TheCheapestEncodingIsChosen) {
   const Chip chip = loihi1();
   std::vector<ListSynapse> full, strided, scattered;
-  for (uint32_t i = 0; i < 300; ++i) full.push_back({i, 3});
-  for (uint32_t i = 0; i < 100; ++i) strided.push_back({i * 9, 3});
-  for (uint32_t i = 0; i < 20; ++i) scattered.push_back({i * 50, 3});
+  for (uint32_t i = 0; i < 300; ++i)
+    full.push_back({i, 3});
+  for (uint32_t i = 0; i < 100; ++i)
+    strided.push_back({i * 9, 3});
+  for (uint32_t i = 0; i < 20; ++i)
+    scattered.push_back({i * 50, 3});
   EXPECT_EQ(bestFormat({full}, {1}, 8, 0, chip).encoding, lmap::DENSE);
   EXPECT_EQ(bestFormat({strided}, {1}, 8, 0, chip).encoding, lmap::RUNLENGTH);
   EXPECT_EQ(bestFormat({scattered}, {1}, 8, 0, chip).encoding, lmap::SPARSE);

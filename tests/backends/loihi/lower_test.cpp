@@ -1,4 +1,5 @@
-// What the chip cannot compute is refused with the layer, the needed and the allowed numbers and a cure; what it can only just compute is not.
+// What the chip cannot compute is refused with the layer, the needed and the allowed numbers and a cure; what it can only just compute is
+// not.
 #include "backends/loihi/map/map.h"
 #include "backends/loihi/sim/simulator.h"
 #include "tests/runtime/random_plan.h"
@@ -44,13 +45,15 @@ struct Net {
     plan::Synapse s;
     s.name = "s";
     s.input = input, s.kernel_h = h, s.kernel_w = w;
-    for (uint32_t i = 0; i < k * c * h * w; ++i) s.weight.push_back(int8_t(int(i * 37 % 101) - 50));
+    for (uint32_t i = 0; i < k * c * h * w; ++i)
+      s.weight.push_back(int8_t(int(i * 37 % 101) - 50));
     return s;
   }
   std::string refusal(const Chip &chip = loihi1()) const {
     const LowerResult result = lower(plan, chip);
     std::string all;
-    for (const std::string &error : result.errors) all += error + "\n";
+    for (const std::string &error : result.errors)
+      all += error + "\n";
     return all;
   }
   void expectSame(const Chip &chip = loihi1()) const {
@@ -97,7 +100,7 @@ TEST(LoihiLower, MaximumPools) {
   pool.output = 2;
   net.plan.layers.insert(net.plan.layers.begin() + 1, pool);
   net.plan.layers[2].synapses[0] = Net::synapse(2, 2, 3, 2, 2);
-  net.expectSame(); // of binary spikes: OR neurons
+  net.expectSame();                              // of binary spikes: OR neurons
   net.plan.layers[1].pool = plan::PoolKind::Sum; // part of the next synapse
   net.plan.buffers[2].max_count = 4;
   net.expectSame();
@@ -166,7 +169,8 @@ TEST(LoihiLower, WideLinearLayersShareAxons) {
   net.expectSame();
   const MapResult mapped = mapNetwork(net.plan, loihi1(), {}, {});
   uint64_t shared = 0;
-  for (const lmap::Core &core : mapped.mapping->cores()) shared += uint64_t(core.shared_size());
+  for (const lmap::Core &core : mapped.mapping->cores())
+    shared += uint64_t(core.shared_size());
   EXPECT_GT(shared, 4u);
 }
 

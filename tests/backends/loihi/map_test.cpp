@@ -24,7 +24,8 @@ uint64_t fromEnvironment(const char *name, uint64_t otherwise) {
 
 std::string joined(const std::vector<std::string> &lines) {
   std::string text;
-  for (const std::string &line : lines) text += line + "\n";
+  for (const std::string &line : lines)
+    text += line + "\n";
   return text;
 }
 
@@ -36,7 +37,8 @@ plan::Network chipPlan(uint64_t seed) {
     layer.neuron.state_bits = 24;
     layer.neuron.has_v_min = layer.neuron.has_v_min && seed % 10 < 4;
     layer.neuron.v_min = 0;
-    for (size_t k = 0; k < layer.neuron.rho.size() && layer.neuron.has_v_min; ++k) layer.neuron.rho[k] = std::min(layer.neuron.rho[k], layer.neuron.v_threshold[k] + 1);
+    for (size_t k = 0; k < layer.neuron.rho.size() && layer.neuron.has_v_min; ++k)
+      layer.neuron.rho[k] = std::min(layer.neuron.rho[k], layer.neuron.v_threshold[k] + 1);
   }
   return plan;
 }
@@ -77,13 +79,14 @@ TEST(LoihiMap, RandomNetworksComputeTheSameOnTheChip) {
     EXPECT_TRUE(checked.ok()) << "seed " << seed << ": " << checked.text();
     expectEqual(plan, *result.mapping, "seed " + std::to_string(seed));
   }
-  std::printf("%llu mapped, %llu of them on several cores, %llu refused\n", static_cast<unsigned long long>(mapped), static_cast<unsigned long long>(several),
-              static_cast<unsigned long long>(refused));
+  std::printf("%llu mapped, %llu of them on several cores, %llu refused\n", static_cast<unsigned long long>(mapped),
+              static_cast<unsigned long long>(several), static_cast<unsigned long long>(refused));
   EXPECT_GT(mapped, count * 3 / 4);
   EXPECT_GT(several, mapped / 2);
 }
 
-/// A chain of convolutions and a read-out large enough that cores are full: lists of several entries, cxBase beyond its limit, packed cores.
+/// A chain of convolutions and a read-out large enough that cores are full: lists of several entries, cxBase beyond its limit, packed
+/// cores.
 plan::Network chain(uint64_t seed, uint32_t decay, plan::Reset reset, bool direct) {
   std::mt19937_64 random(seed);
   plan::Network net;
@@ -92,7 +95,8 @@ plan::Network chain(uint64_t seed, uint32_t decay, plan::Reset reset, bool direc
   net.encoding = direct ? plan::Encoding::Direct : plan::Encoding::Events;
   net.buffers.push_back({"input", 2, 28, 28, 1});
   if (direct)
-    for (int i = 0; i < 512; ++i) net.encode_table.push_back(int8_t(int(random() % 21) - 10));
+    for (int i = 0; i < 512; ++i)
+      net.encode_table.push_back(int8_t(int(random() % 21) - 10));
   const auto add = [&](uint32_t channels, uint32_t kernel, uint32_t stride, uint32_t pad, bool readout) {
     const plan::Buffer in = net.buffers.back();
     plan::Layer layer;
@@ -107,9 +111,11 @@ plan::Network chain(uint64_t seed, uint32_t decay, plan::Reset reset, bool direc
     layer.out_height = (in.height + 2 * pad - s.kernel_h) / stride + 1;
     layer.out_width = (in.width + 2 * pad - s.kernel_w) / stride + 1;
     s.weight.resize(size_t(channels) * in.channels * s.kernel_h * s.kernel_w);
-    for (int8_t &w : s.weight) w = int8_t(int(random() % 255) - 120);
+    for (int8_t &w : s.weight)
+      w = int8_t(int(random() % 255) - 120);
     layer.synapses.push_back(std::move(s));
-    for (uint32_t k = 0; k < channels; ++k) layer.bias.push_back(int32_t(random() % 101) - 50);
+    for (uint32_t k = 0; k < channels; ++k)
+      layer.bias.push_back(int32_t(random() % 101) - 50);
     if (readout) {
       layer.kind = plan::LayerKind::Readout;
       net.output_count = channels;
@@ -117,7 +123,8 @@ plan::Network chain(uint64_t seed, uint32_t decay, plan::Reset reset, bool direc
       layer.neuron.decay = decay;
       layer.neuron.reset = reset;
       layer.neuron.state_bits = 24;
-      for (uint32_t k = 0; k < channels; ++k) layer.neuron.v_threshold.push_back(64 << (random() % 3));
+      for (uint32_t k = 0; k < channels; ++k)
+        layer.neuron.v_threshold.push_back(64 << (random() % 3));
       if (reset == plan::Reset::Subtract) layer.neuron.rho = layer.neuron.v_threshold;
       layer.output = uint32_t(net.buffers.size());
       net.buffers.push_back({layer.name, channels, layer.out_height, layer.out_width, 1});

@@ -196,6 +196,18 @@ TEST(LoihiReport, OfANetworkThatDoesNotFit) {
   EXPECT_NE(textOf(contentOf(files, "report.html")).find("Does not fit."), std::string::npos);
 }
 
+TEST(LoihiReport, OfALayerThatNoCoreHolds) {
+  const Chip chip = *loadChip("loihi1").chip;
+  const MapResult mapped = mapNetwork(classifier(160), chip, {}, {}); // its head has 20480 inputs, of a word at least; a core has 16384
+  ASSERT_FALSE(mapped.mapping);
+  const Data data = refusal("classifier", chip, mapped.errors);
+  expectWhole(data, reportFiles(data));
+  ASSERT_EQ(data.violations.size(), 1u);
+  EXPECT_EQ(data.violations[0].place, "layer 'head'");
+  EXPECT_NE(data.violations[0].text.find("synapse_words"), std::string::npos) << data.violations[0].text;
+  EXPECT_EQ(data.violations[0].cure.find("fewer inputs"), 0u);
+}
+
 TEST(LoihiReport, OfARefusedNetwork) {
   const Chip chip = *loadChip("loihi1").chip;
   const Data data = refusal("net", chip, {"layer 'pool1': a maximum pool of currents; train with average pools"});

@@ -9,3 +9,6 @@ add_executable(loihi_report_test report_test.cpp report_sample.cpp report_networ
 target_compile_definitions(loihi_report_test PRIVATE LASNN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 target_link_libraries(loihi_report_test PRIVATE lasnn_loihi_report lasnn_loihi_testing fmt::fmt)
 gtest_discover_tests(loihi_report_test PROPERTIES TIMEOUT 600 LABELS loihi)
+add_executable(loihi_sweep_test sweep_test.cpp report_sample.cpp small_mapping.cpp)
+target_link_libraries(loihi_sweep_test PRIVATE lasnn_loihi_report lasnn_loihi_testing fmt::fmt)
+gtest_discover_tests(loihi_sweep_test PROPERTIES TIMEOUT 600 LABELS loihi)

@@ -1,5 +1,5 @@
-// The lists of a tile, expanded, are the synapses of the network: every source, every target, every weight, for boxes in both orders and for
-// irregular tiles.
+// The lists of a tile, expanded, are the synapses of the network: every source, every target, every weight, for boxes in both orders and
+// for irregular tiles.
 #include "backends/loihi/lower/lower.h"
 #include "backends/loihi/map/tiling.h"
 
@@ -29,8 +29,10 @@ Synapses expected(const plan::Network &net, const plan::Layer &layer) {
             for (uint32_t j = 0; j < s.kernel_w; ++j) {
               const int64_t iy = int64_t(y) * s.stride_h - s.pad_top + i, ix = int64_t(x) * s.stride_w - s.pad_left + j;
               if (iy < 0 || ix < 0 || iy >= in.height || ix >= in.width) continue;
-              const uint32_t source = ((k / (layer.out_channels / s.groups) * in_group + c) * in.height + uint32_t(iy)) * in.width + uint32_t(ix);
-              if (const int8_t w = s.weight[((k * in_group + c) * s.kernel_h + i) * s.kernel_w + j]) all[{source, (k * layer.out_height + y) * layer.out_width + x}] += w;
+              const uint32_t source =
+                  ((k / (layer.out_channels / s.groups) * in_group + c) * in.height + uint32_t(iy)) * in.width + uint32_t(ix);
+              if (const int8_t w = s.weight[((k * in_group + c) * s.kernel_h + i) * s.kernel_w + j])
+                all[{source, (k * layer.out_height + y) * layer.out_width + x}] += w;
             }
   return all;
 }
@@ -64,13 +66,16 @@ plan::Network oneLayer(std::mt19937 &random) {
   s.groups = groups;
   s.kernel_h = pick(1, 4), s.kernel_w = pick(1, 4), s.stride_h = pick(1, 3), s.stride_w = pick(1, 3);
   s.pad_top = int32_t(pick(0, s.kernel_h - 1)), s.pad_left = int32_t(pick(0, s.kernel_w - 1));
-  while (in.height + 2 * uint32_t(s.pad_top) < s.kernel_h) ++s.pad_top;
-  while (in.width + 2 * uint32_t(s.pad_left) < s.kernel_w) ++s.pad_left;
+  while (in.height + 2 * uint32_t(s.pad_top) < s.kernel_h)
+    ++s.pad_top;
+  while (in.width + 2 * uint32_t(s.pad_left) < s.kernel_w)
+    ++s.pad_left;
   layer.out_channels = groups * pick(1, 24);
   layer.out_height = (in.height + 2 * uint32_t(s.pad_top) - s.kernel_h) / s.stride_h + 1;
   layer.out_width = (in.width + 2 * uint32_t(s.pad_left) - s.kernel_w) / s.stride_w + 1;
   s.weight.resize(size_t(layer.out_channels) * in.channels / groups * s.kernel_h * s.kernel_w);
-  for (int8_t &w : s.weight) w = int8_t(random() % 4 ? int(random() % 255) - 127 : 0);
+  for (int8_t &w : s.weight)
+    w = int8_t(random() % 4 ? int(random() % 255) - 127 : 0);
   layer.synapses = {s};
   layer.bias.assign(layer.out_channels, 0);
   layer.neuron.state_bits = 24;
@@ -96,9 +101,11 @@ TEST(LoihiTile, ExpandedListsAreTheSynapsesOfTheNetwork) {
     const Grid grid{parts(4, population.channels), parts(3, population.height), parts(3, population.width), random() % 2 == 0};
     Synapses boxes, irregular;
     std::vector<uint32_t> neurons;
-    for (const Tile &tile : tilesOf(0, population, grid)) expand(projection, population, tile, random() % 300, chip, boxes);
+    for (const Tile &tile : tilesOf(0, population, grid))
+      expand(projection, population, tile, random() % 300, chip, boxes);
     Tile odd, even;
-    for (uint32_t n = 0; n < population.neurons(); ++n) (n % 2 ? odd : even).neurons.push_back(n);
+    for (uint32_t n = 0; n < population.neurons(); ++n)
+      (n % 2 ? odd : even).neurons.push_back(n);
     if (!odd.neurons.empty()) expand(projection, population, odd, 3, chip, irregular);
     expand(projection, population, even, 0, chip, irregular);
     const Synapses right = expected(net, net.layers[0]);

@@ -90,8 +90,19 @@ const Bad bads[] = {
     {"O9_noOutputs", [](Model &m) { m.graph()->mutable_output()->DeleteSubrange(0, 1); }, "", "rule O9: the graph has no output to read"},
     {"O9_missing", [](Model &m) { m.graph()->mutable_output(0)->set_name("nowhere"); }, "nowhere", "rule O9: graph output \"nowhere\" is computed by no node"},
     {"O9_constant", [](Model &m) { m.graph()->mutable_output(0)->set_name("fc.bias"); }, "fc.bias", "is a constant, expected a node's result"},
-    {"S4_synapticCurrent", [](Model &m) { m.input("x.lif.i_in", {-1, 2, 4, 4}); }, "x.lif.i_in", "CubaLIF"},
-    {"S4_spikesOfTheStepBefore", [](Model &m) { m.input("x.lif.s_in", {-1, 2, 4, 4}); }, "x.lif.s_in", "recurrent"},
+    {"S5_synapticCurrent", [](Model &m) { m.input("x.lif.i_in", {-1, 2, 4, 4}); }, "x.lif.i_in", "CubaLIF"},
+    {"O11_spikesStay", [](Model &m) { m.input("x.lif.s_in", {-1, 2, 4, 4}); }, "x.lif.s_in", "but do not leave it, expected a graph output \"x.lif.s_out\""},
+    {"O11_spikesOfAnotherShape", [](Model &m) {
+       m.input("x.lif.s_in", {-1, 2, 4, 5});
+       m.node("Identity", {"conv1.lif"}, {"x.lif.s_out"});
+       m.output("x.lif.s_out", {-1, 2, 4, 4});
+     }, "x.lif.s_out", "has shape [2,4,4] without its batch axis, expected that of \"x.lif.s_in\", [2,4,5]"},
+    {"O9_spikesConstant", [](Model &m) { m.input("x.s_in", {-1, 3}); m.weights("x.s_out", {3}); m.output("x.s_out", {-1, 3}); }, "x.s_out", "is a constant, expected a node's result"},
+    {"D3_spikesOfThemselves", [](Model &m) {
+       m.input("x.s_in", {-1, 3});
+       m.node("Identity", {"x.s_in"}, {"x.s_out"});
+       m.output("x.s_out", {-1, 3});
+     }, "x.s_in", "rule D3"},
     {"O11_falseMembrane", [](Model &m) { m.node("Relu", {"conv1"}, {"x.v_out"}); m.output("x.v_out", {-1, 2, 4, 4}); }, "x.v_out", "is no neuron's membrane"},
     // metadata
     {"S1_none", [](Model &m) { m.dropMeta("lasnn.timesteps"); }, "", "pass --timesteps=T"},

@@ -302,4 +302,25 @@ TEST(Student, StateMayPassThroughIdentity) {
   EXPECT_TRUE(imported.ok()) << imported.all();
 }
 
+/// As lasnn-distill writes a recurrent layer: its spikes of the step before enter the graph like a membrane.
+TEST(Student, D1_SpikesOfTheStepBefore) {
+  Model m = student();
+  m.weights("back.weight", {2, 2, 1, 1});
+  m.input("conv1.lif.s_in", {-1, 2, 4, 4});
+  m.node("Conv", {"conv1.lif.s_in", "back.weight"}, {"back"});
+  m.node("Add", {"conv1", "back"}, {"conv1.lif.current"});
+  m.find("conv1.lif")->set_input(0, "conv1.lif.current");
+  m.node("Identity", {"conv1.lif"}, {"conv1.lif.s_out"});
+  m.output("conv1.lif.s_out", {-1, 2, 4, 4});
+  Imported imported(m);
+  ASSERT_TRUE(imported.ok()) << imported.all();
+  std::vector<snn::DelayOp> delays;
+  imported.network().walk([&](snn::DelayOp op) { delays.push_back(op); });
+  ASSERT_EQ(delays.size(), 1u) << imported.print();
+  EXPECT_EQ(snn::nameOf(delays[0]), "conv1.lif.s_in");
+  EXPECT_EQ(snn::nameOf(delays[0].getInput().getDefiningOp()), "conv1.lif");
+  ASSERT_TRUE(delays[0]->hasOneUse());
+  EXPECT_EQ(snn::nameOf(*delays[0]->getUsers().begin()), "back");
+}
+
 } // namespace

@@ -53,3 +53,23 @@ snn.network @on_currents timesteps = 1 {
   %r = snn.readout %s sum : (tensor<1x1x2xf32>) -> tensor<1x1x2xf32>
   snn.output "out" %r : tensor<1x1x2xf32>
 }
+
+// The factor of what is fed back is known before the pool is reached in order of execution.
+// CHECK-LABEL: @fed_back
+snn.network @fed_back timesteps = 2 {
+  // CHECK: [[B:%.*]] = snn.delay
+  %b = snn.delay %p : (tensor<1x2x2xf32>) -> tensor<1x2x2xf32>
+  %in = snn.input "in" : tensor<1x4x4xui8>
+  %x = snn.encode %in events : (tensor<1x4x4xui8>) -> tensor<1x4x4xf32>
+  %c = snn.conv2d %x {weight = dense<1.0> : tensor<1x1x1x1xf32>} : (tensor<1x4x4xf32>) -> tensor<1x4x4xf32>
+  // CHECK: snn.conv2d [[B]] {pads = array<i64: 2, 2, 2, 2>, weight = dense<2.500000e-01> : tensor<1x1x3x3xf32>}
+  %d = snn.conv2d %b {weight = dense<1.0> : tensor<1x1x3x3xf32>, pads = array<i64: 2, 2, 2, 2>} : (tensor<1x2x2xf32>) -> tensor<1x4x4xf32>
+  %a = snn.add %c, %d : (tensor<1x4x4xf32>, tensor<1x4x4xf32>) -> tensor<1x4x4xf32>
+  %s = snn.if %a {v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<1x4x4xf32>) -> tensor<1x4x4xf32>
+  // CHECK: snn.sum_pool
+  %p = snn.avg_pool %s {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : (tensor<1x4x4xf32>) -> tensor<1x2x2xf32>
+  // CHECK: snn.conv2d {{.*}}weight = dense<2.500000e-01> : tensor<1x1x2x2xf32>
+  %l = snn.conv2d %p {weight = dense<1.0> : tensor<1x1x2x2xf32>} : (tensor<1x2x2xf32>) -> tensor<1x1x1xf32>
+  %r = snn.readout %l sum : (tensor<1x1x1xf32>) -> tensor<1x1x1xf32>
+  snn.output "out" %r : tensor<1x1x1xf32>
+}

@@ -68,3 +68,29 @@ snn.network @pooled_currents timesteps = 1 {
   %r = snn.readout %c2 sum : (tensor<1x1x1xf32>) -> tensor<1x1x1xf32>
   snn.output "out" %r : tensor<1x1x1xf32>
 }
+
+// What a layer said a step ago is an input of it, as are delayed events; a flatten of it moves inside.
+// CHECK-LABEL: @recurrent
+snn.network @recurrent timesteps = 3 {
+  // CHECK: [[X:%.*]] = snn.encode
+  // CHECK: [[B:%.*]] = snn.delay [[H:%.*]] : (tensor<2xf32>) -> tensor<2xf32>
+  // CHECK: [[E:%.*]] = snn.delay [[X]] : (tensor<3x1x1xf32>) -> tensor<3x1x1xf32>
+  // CHECK: [[H]] = snn.layer "h"([[A0:%.*]] = [[E]] : tensor<3x1x1xf32>, [[A1:%.*]] = [[B]] : tensor<2xf32>) -> tensor<2xf32> {
+  // CHECK-NEXT: [[F:%.*]] = snn.flatten [[A0]]
+  // CHECK-NEXT: [[C:%.*]] = snn.linear [[F]]
+  // CHECK-NEXT: [[D:%.*]] = snn.linear [[A1]]
+  // CHECK-NEXT: snn.add [[C]], [[D]]
+  %in = snn.input "in" : tensor<3x1x1xui8>
+  %x = snn.encode %in events : (tensor<3x1x1xui8>) -> tensor<3x1x1xf32>
+  %b = snn.delay %s : (tensor<2xf32>) -> tensor<2xf32>
+  %e = snn.delay %x : (tensor<3x1x1xf32>) -> tensor<3x1x1xf32>
+  %f = snn.flatten %e : (tensor<3x1x1xf32>) -> tensor<3xf32>
+  %c = snn.linear %f {weight = dense<0.5> : tensor<2x3xf32>} : (tensor<3xf32>) -> tensor<2xf32>
+  %d = snn.linear %b {weight = dense<0.25> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+  %a = snn.add %c, %d : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %s = snn.if %a {v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<2xf32>) -> tensor<2xf32> loc("h")
+  // CHECK: snn.layer "linear#{{[0-9]+}}"({{%.*}} = [[H]]
+  %o = snn.linear %s {weight = dense<0.5> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+  %r = snn.readout %o sum : (tensor<2xf32>) -> tensor<2xf32>
+  snn.output "out" %r : tensor<2xf32>
+}

@@ -51,3 +51,20 @@ snn.network @norm timesteps = 1 {
   %r = snn.readout %p sum : (tensor<1x2x2xf32>) -> tensor<1x2x2xf32>
   snn.output "out" %r : tensor<1x2x2xf32>
 }
+
+// -----
+
+// rule D2: in float form only the producers tell
+snn.network @delays timesteps = 2 {
+  %in = snn.input "in" : tensor<2xui8>
+  %x = snn.encode %in direct : (tensor<2xui8>) -> tensor<2xf32>
+  // expected-error@+1 {{rule D2: delays the analog input, expected spikes; delay what a neuron fires}}
+  %d = snn.delay %x : (tensor<2xf32>) -> tensor<2xf32>
+  %c = snn.linear %d {weight = dense<0.5> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+  %s = snn.if %c {v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+  %l = snn.linear %s {weight = dense<0.5> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+  // expected-error@+1 {{rule D2: delays currents, expected spikes}}
+  %e = snn.delay %l : (tensor<2xf32>) -> tensor<2xf32>
+  %r = snn.readout %e sum : (tensor<2xf32>) -> tensor<2xf32>
+  snn.output "out" %r : tensor<2xf32>
+}

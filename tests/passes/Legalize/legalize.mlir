@@ -64,3 +64,25 @@ snn.network @flatten timesteps = 1 {
   %r = snn.readout %a sum : (tensor<4xf32>) -> tensor<4xf32>
   snn.output "out" %r : tensor<4xf32>
 }
+
+// Delays go before flattens, one behind the other too; a loop that no output hears is removed.
+// CHECK-LABEL: @delays
+snn.network @delays timesteps = 2 {
+  %in = snn.input "in" : tensor<1x2x2xui8>
+  %x = snn.encode %in events : (tensor<1x2x2xui8>) -> tensor<1x2x2xf32>
+  %f = snn.flatten %x : (tensor<1x2x2xf32>) -> tensor<4xf32>
+  // CHECK: [[X:%.*]] = snn.encode
+  // CHECK-NEXT: [[B:%.*]] = snn.delay [[A:%.*]] : (tensor<1x2x2xf32>) -> tensor<1x2x2xf32>
+  // CHECK-NEXT: [[F:%.*]] = snn.flatten [[B]]
+  // CHECK-NEXT: [[A]] = snn.delay [[X]] : (tensor<1x2x2xf32>) -> tensor<1x2x2xf32>
+  // CHECK-NEXT: snn.linear [[F]]
+  %b = snn.delay %a : (tensor<4xf32>) -> tensor<4xf32>
+  %a = snn.delay %f : (tensor<4xf32>) -> tensor<4xf32>
+  // CHECK-NOT: snn.if
+  %t = snn.linear %d {weight = dense<1.0> : tensor<4x4xf32>} : (tensor<4xf32>) -> tensor<4xf32>
+  %s = snn.if %t {v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<4xf32>) -> tensor<4xf32>
+  %d = snn.delay %s : (tensor<4xf32>) -> tensor<4xf32>
+  %l = snn.linear %b {weight = dense<1.0> : tensor<2x4xf32>} : (tensor<4xf32>) -> tensor<2xf32>
+  %r = snn.readout %l mean : (tensor<2xf32>) -> tensor<2xf32>
+  snn.output "out" %r : tensor<2xf32>
+}

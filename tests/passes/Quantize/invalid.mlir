@@ -76,3 +76,18 @@ snn.network @too_small timesteps = 1 {
   }
   snn.output "out" %o : tensor<2xf32>
 }
+
+// -----
+
+snn.network @delayed_image timesteps = 2 {
+  %in = snn.input "in" : tensor<2xui8>
+  %x = snn.encode %in direct : (tensor<2xui8>) -> tensor<2xf32>
+  // expected-error@+1 {{rule D2: delays something other than spikes}}
+  %d = snn.delay %x : (tensor<2xf32>) -> tensor<2xf32>
+  %o = snn.layer "out" (%i = %d : tensor<2xf32>) -> tensor<2xf32> {
+    %l = snn.linear %i {weight = dense<1.0> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+    %r = snn.readout %l sum : (tensor<2xf32>) -> tensor<2xf32>
+    snn.yield %r : tensor<2xf32>
+  }
+  snn.output "out" %o : tensor<2xf32>
+}

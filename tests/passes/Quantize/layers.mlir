@@ -82,3 +82,27 @@ snn.network @direct timesteps = 1 {
   }
   snn.output "out" %o : tensor<2xf32>
 }
+
+// A delay stands before what it delays, and is ui8 before that is.
+// CHECK-LABEL: @delay
+snn.network @delay timesteps = 2 {
+  // CHECK: snn.delay {{.*}} : (tensor<2xui8>) -> tensor<2xui8>
+  %b = snn.delay %s : (tensor<2xf32>) -> tensor<2xf32>
+  %in = snn.input "in" : tensor<2xui8>
+  %x = snn.encode %in events : (tensor<2xui8>) -> tensor<2xf32>
+  // CHECK: snn.linear {{.*}} {weight = dense<{{\[\[}}64, 0], [0, 127]]> : tensor<2x2xi8>}
+  // CHECK: snn.linear {{.*}} {weight = dense<{{\[\[}}-127, 0], [0, -32]]> : tensor<2x2xi8>} : (tensor<2xui8>) -> tensor<2xi32>
+  %s = snn.layer "s" (%i = %x : tensor<2xf32>, %j = %b : tensor<2xf32>) -> tensor<2xf32> {
+    %l = snn.linear %i {weight = dense<[[0.5, 0.0], [0.0, 1.0]]> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+    %m = snn.linear %j {weight = dense<[[-1.0, 0.0], [0.0, -0.25]]> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+    %a = snn.add %l, %m : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+    %t = snn.if %a {v_threshold = dense<1.0> : tensor<1xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+    snn.yield %t : tensor<2xf32>
+  }
+  %o = snn.layer "out" (%i = %s : tensor<2xf32>) -> tensor<2xf32> {
+    %l = snn.linear %i {weight = dense<1.0> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+    %r = snn.readout %l last : (tensor<2xf32>) -> tensor<2xf32>
+    snn.yield %r : tensor<2xf32>
+  }
+  snn.output "out" %o : tensor<2xf32>
+}

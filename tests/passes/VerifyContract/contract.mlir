@@ -48,3 +48,28 @@ snn.network @contract timesteps = 4 {
   }
   snn.output "out" %o : tensor<2xi32>
 }
+
+// Bounds through a loop (K3, D3): two delayed steps of a count up to 3 added are up to 6: 32005 + 6*127 = 32767 fits 16 bits, 32006 + 6*127 = 32768 does not.
+// CHECK-LABEL: @loop
+snn.network @loop timesteps = 4 {
+  %d = snn.delay %c : (tensor<1xui8>) -> tensor<1xui8>
+  %c = snn.delay %a : (tensor<1xui8>) -> tensor<1xui8>
+  %t = snn.add %c, %d : (tensor<1xui8>, tensor<1xui8>) -> tensor<1xui8>
+  %in = snn.input "in" : tensor<1xui8>
+  %x = snn.encode %in events : (tensor<1xui8>) -> tensor<1xui8>
+  // CHECK: snn.layer "fits"{{.*}} attributes {current_bits = 16 : i64}
+  %a = snn.layer "fits" (%i = %t : tensor<1xui8>, %j = %x : tensor<1xui8>) -> tensor<1xui8> {
+    %l = snn.linear %i {weight = dense<127> : tensor<1x1xi8>, bias = dense<32005> : tensor<1xi32>} : (tensor<1xui8>) -> tensor<1xi32>
+    %m = snn.linear %j {weight = dense<0> : tensor<1x1xi8>} : (tensor<1xui8>) -> tensor<1xi32>
+    %n = snn.add %l, %m : (tensor<1xi32>, tensor<1xi32>) -> tensor<1xi32>
+    %s = snn.if %n {v_threshold = dense<1> : tensor<1xi32>, reset = #snn<reset<subtract>>, rho = dense<1> : tensor<1xi32>, s_max = 3 : i64} : (tensor<1xi32>) -> tensor<1xui8>
+    snn.yield %s : tensor<1xui8>
+  }
+  // CHECK: snn.layer "wide"{{.*}} attributes {current_bits = 32 : i64}
+  %o = snn.layer "wide" (%i = %t : tensor<1xui8>) -> tensor<1xi32> {
+    %l = snn.linear %i {weight = dense<127> : tensor<1x1xi8>, bias = dense<32006> : tensor<1xi32>} : (tensor<1xui8>) -> tensor<1xi32>
+    %r = snn.readout %l sum {scale = 1.0 : f32} : (tensor<1xi32>) -> tensor<1xi32>
+    snn.yield %r : tensor<1xi32>
+  }
+  snn.output "out" %o : tensor<1xi32>
+}

@@ -90,3 +90,27 @@ snn.network @analog timesteps = 1 {
   }
   snn.output "out" %o : tensor<1x1x1xi32>
 }
+
+// -----
+
+// rule K3: in a loop, whose delay stands before the sum
+snn.network @K3_loop timesteps = 2 {
+  %b = snn.delay %p : (tensor<1x1x1xui8>) -> tensor<1x1x1xui8>
+  %in = snn.input "in" : tensor<1x2x2xui8>
+  %x = snn.encode %in events : (tensor<1x2x2xui8>) -> tensor<1x2x2xui8>
+  %s = snn.layer "s" (%i = %x : tensor<1x2x2xui8>, %j = %b : tensor<1x1x1xui8>) -> tensor<1x2x2xui8> {
+    %c = snn.conv2d %i {weight = dense<1> : tensor<1x1x1x1xi8>} : (tensor<1x2x2xui8>) -> tensor<1x2x2xi32>
+    %d = snn.conv2d %j {weight = dense<1> : tensor<1x1x2x2xi8>, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x1x1xui8>) -> tensor<1x2x2xi32>
+    %a = snn.add %c, %d : (tensor<1x2x2xi32>, tensor<1x2x2xi32>) -> tensor<1x2x2xi32>
+    %t = snn.if %a {v_threshold = dense<1> : tensor<1xi32>, reset = #snn<reset<subtract>>, rho = dense<1> : tensor<1xi32>, s_max = 64 : i64} : (tensor<1x2x2xi32>) -> tensor<1x2x2xui8>
+    snn.yield %t : tensor<1x2x2xui8>
+  }
+  // expected-error@+1 {{rule K3: a spike count of channel 0 can reach 256, expected at most 255}}
+  %p = snn.sum_pool %s {kernel = array<i64: 2, 2>} : (tensor<1x2x2xui8>) -> tensor<1x1x1xui8>
+  %o = snn.layer "out" (%i = %p : tensor<1x1x1xui8>) -> tensor<1x1x1xi32> {
+    %c = snn.conv2d %i {weight = dense<1> : tensor<1x1x1x1xi8>} : (tensor<1x1x1xui8>) -> tensor<1x1x1xi32>
+    %r = snn.readout %c sum {scale = 1.0 : f32} : (tensor<1x1x1xi32>) -> tensor<1x1x1xi32>
+    snn.yield %r : tensor<1x1x1xi32>
+  }
+  snn.output "out" %o : tensor<1x1x1xi32>
+}

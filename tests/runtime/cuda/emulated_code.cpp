@@ -39,13 +39,12 @@ private:
   const uint8_t *at_;
 };
 
-std::vector<uint8_t> kernelsOf(const cuda::Program &program, const std::string &architecture) {
+std::vector<uint8_t> kernelsOf(const EmulatedCode &code) {
   std::vector<uint8_t> bytes;
-  appendText(bytes, architecture);
-  append(bytes, uint32_t(program.launches.size()));
-  for (size_t i = 0; i < program.launches.size(); ++i) {
-    const cuda::Launch &l = program.launches[i];
-    appendText(bytes, cuda::kernelName(i));
+  appendText(bytes, code.architecture);
+  append(bytes, uint32_t(code.kernels.size()));
+  for (const auto &[name, l] : code.kernels) {
+    appendText(bytes, name);
     append(bytes, l.kernel), append(bytes, l.shape), append(bytes, l.steps), append(bytes, l.tiles);
   }
   return bytes;
@@ -67,7 +66,15 @@ EmulatedCode parse(const uint8_t *bytes) {
 } // namespace
 
 std::vector<uint8_t> emulatedCode(const cuda::Program &program, const std::string &architecture) {
-  const std::vector<uint8_t> kernels = kernelsOf(program, architecture);
+  EmulatedCode code = {architecture, {}};
+  for (size_t i = 0; i < program.launches.size(); ++i)
+    code.kernels.emplace_back(cuda::kernelName(program, i), program.launches[i]);
+  return writeEmulatedCode(code);
+}
+
+std::vector<uint8_t> writeEmulatedCode(const EmulatedCode &code) {
+  const std::string &architecture = code.architecture;
+  const std::vector<uint8_t> kernels = kernelsOf(code);
   if (!architecture.starts_with("compute_")) {
     std::vector<uint8_t> bytes(elfHeader, 0);
     memcpy(bytes.data(), "\177ELF\2\1\1", 7);

@@ -10,13 +10,13 @@
 
 namespace lasnn::test {
 
-/// For "sm_XY" bytes with an ELF header, for "compute_XY" zero-terminated text that begins like PTX.
-std::vector<uint8_t> emulatedCode(const cuda::Program &program, const std::string &architecture);
-
 struct EmulatedCode {
   std::string architecture;
   std::vector<std::pair<std::string, cuda::Launch>> kernels; ///< by name; launches without weights and buffers
 };
+/// For "sm_XY" bytes with an ELF header, for "compute_XY" zero-terminated text that begins like PTX.
+std::vector<uint8_t> emulatedCode(const cuda::Program &program, const std::string &architecture);
+std::vector<uint8_t> writeEmulatedCode(const EmulatedCode &code);
 /// False: `image` is none.
 bool readEmulatedCode(const void *image, EmulatedCode &code);
 

@@ -54,20 +54,20 @@ cuda::LayerShape shapeIn(const std::string &text) {
   return l;
 }
 
-cuda::Program programIn(const std::string &source) {
-  static const std::regex kernel("constexpr LayerShape shape_[0-9]+ = ([^;]*);\\s.*\\{ [A-Za-z]+(<([0-9]+), ([0-9]+)>)?\\(shape_[0-9]+, p\\); \\} // ([a-z_]+)");
-  cuda::Program program;
+test::EmulatedCode codeIn(const std::string &source, const std::string &architecture) {
+  static const std::regex kernel("constexpr LayerShape shape_[0-9]+ = ([^;]*);\\s.* (lasnn_[0-9]+)\\(const Pointers p\\) \\{ [A-Za-z]+(<([0-9]+), ([0-9]+)>)?\\(shape_[0-9]+, p\\); \\} // ([a-z_]+)");
+  test::EmulatedCode code = {architecture, {}};
   for (std::sregex_iterator at(source.begin(), source.end(), kernel), end; at != end; ++at) {
-    const cuda::Form *form = cuda::formNamed((*at)[5]);
+    const cuda::Form *form = cuda::formNamed((*at)[6]);
     if (form == nullptr)
-      throw std::out_of_range("no kernel is called " + (*at)[5].str());
+      throw std::out_of_range("no kernel is called " + (*at)[6].str());
     cuda::Launch launch;
     launch.kernel = form->kernel, launch.shape = shapeIn((*at)[1]);
-    if ((*at)[2].matched)
-      launch.steps = uint32_t(std::stoul((*at)[3])), launch.tiles = uint32_t(std::stoul((*at)[4]));
-    program.launches.push_back(std::move(launch));
+    if ((*at)[3].matched)
+      launch.steps = uint32_t(std::stoul((*at)[4])), launch.tiles = uint32_t(std::stoul((*at)[5]));
+    code.kernels.emplace_back((*at)[2], std::move(launch));
   }
-  return program;
+  return code;
 }
 
 int copyOut(const void *from, size_t size, char *to) {
@@ -97,11 +97,11 @@ int nvrtcCompileProgram(void *given, int count, const char *const *options) {
     if (std::strncmp(options[i], "--gpu-architecture=", 19) == 0)
       architecture = options[i] + 19;
   try {
-    const cuda::Program read = programIn(program.source);
-    program.code = test::emulatedCode(read, architecture);
+    const test::EmulatedCode read = codeIn(program.source, architecture);
+    program.code = test::writeEmulatedCode(read);
     const char *spill = std::getenv("LASNN_EMULATED_SPILL");
-    for (size_t i = 0; i < read.launches.size(); ++i)
-      program.log += "ptxas info    : Compiling entry function 'lasnn_" + std::to_string(i) + "' for '" + architecture + "'\n    0 bytes stack frame, " + (spill ? spill : "0") +
+    for (const auto &[name, launch] : read.kernels)
+      program.log += "ptxas info    : Compiling entry function '" + name + "' for '" + architecture + "'\n    0 bytes stack frame, " + (spill ? spill : "0") +
                      " bytes spill stores, 0 bytes spill loads\nptxas info    : Used 40 registers, 0 bytes smem\n";
   } catch (const std::exception &error) {
     program.log = std::string("emulated NVRTC: ") + error.what();
