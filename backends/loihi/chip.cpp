@@ -39,7 +39,9 @@ public:
   void read(const YAML::Node &from, const std::string &prefix, const Field &field) {
     const std::string key = prefix + field.key;
     const YAML::Node node = at(from, field.key);
-    if (!node.IsDefined()) return error(key, "is missing; it needs {value: " + field.allowed() + ", unit: " + (field.unit.empty() ? "none" : field.unit) + ", source: ...}");
+    if (!node.IsDefined())
+      return error(key, "is missing; it needs {value: " + field.allowed() + ", unit: " + (field.unit.empty() ? "none" : field.unit) +
+                            ", source: ...}");
     if (!node.IsMap()) return error(key, "has to be {value: ..., unit: ..., source: ...}");
     known(node, key, {"value", "unit", "source"});
     const YAML::Node value = node["value"];
@@ -119,7 +121,9 @@ public:
   }
 
 private:
-  static bool inside(double number, const Field &field, bool whole) { return number >= field.min && number <= field.max && (!whole || number == std::floor(number)); }
+  static bool inside(double number, const Field &field, bool whole) {
+    return number >= field.min && number <= field.max && (!whole || number == std::floor(number));
+  }
 
   std::string file_;
   std::vector<std::string> &errors_;

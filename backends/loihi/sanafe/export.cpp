@@ -23,7 +23,8 @@ std::string inUnits(int64_t chip_value) { return number(double(chip_value) / 64)
 
 class Exporter {
 public:
-  Exporter(const Program &program, const Profile &profile, const uint8_t *sample, SanafeFiles &files) : p_(program), m_(program.mapping), profile_(profile), sample_(sample), out_(files) {}
+  Exporter(const Program &program, const Profile &profile, const uint8_t *sample, SanafeFiles &files)
+      : p_(program), m_(program.mapping), profile_(profile), sample_(sample), out_(files) {}
 
   std::vector<std::string> refusals() const {
     std::vector<std::string> errors;
@@ -74,28 +75,33 @@ private:
     const Profile &f = profile_;
     std::string &a = out_.architecture;
     a = "# " + p_.chip.title + ", profile " + f.name + " (" + f.title + "). The last column of tiles is the host: nothing in it costs anything.\n";
-    a += "architecture:\n  name: " + p_.chip.name + "\n  attributes: {topology: mesh, width: " + std::to_string(mesh().width + 1) + ", height: " + std::to_string(mesh().height) +
+    a += "architecture:\n  name: " + p_.chip.name + "\n  attributes: {topology: mesh, width: " + std::to_string(mesh().width + 1) +
+         ", height: " + std::to_string(mesh().height) +
          ", link_buffer_size: 16, sync_model: fixed, latency_sync: " + number(f.barrierNs(p_.tiles).value_or(0) * 1e-9) + "}\n  tile:\n";
     const auto tile = [&](const std::string &name, bool free) {
       a += "    - name: " + name + "\n      attributes: {";
       const char *separator = "";
       for (const char *direction : {"north", "east", "south", "west"}) {
         const Cost &hop = direction[0] == 'n' || direction[0] == 's' ? f.hop_ns : f.hop_ew;
-        a += separator + ("energy_" + std::string(direction)) + "_hop: " + number(free ? 0 : hop.energy_pj.orZero() * 1e-12) + ", latency_" + direction + "_hop: " +
-             number(free ? 0 : hop.time_ns.orZero() * 1e-9);
+        a += separator + ("energy_" + std::string(direction)) + "_hop: " + number(free ? 0 : hop.energy_pj.orZero() * 1e-12) +
+             ", latency_" + direction + "_hop: " + number(free ? 0 : hop.time_ns.orZero() * 1e-9);
         separator = ", ";
       }
       a += "}\n      core:\n";
     };
     const auto core = [&](const std::string &name, bool free, uint64_t neurons) {
       const Cost nothing;
-      a += "        - name: " + name + "\n          attributes: {buffer_position: soma, buffer_inside_unit: false, max_neurons_supported: " + std::to_string(neurons) + "}\n";
+      a += "        - name: " + name +
+           "\n          attributes: {buffer_position: soma, buffer_inside_unit: false, max_neurons_supported: " + std::to_string(neurons) +
+           "}\n";
       a += "          axon_in: [{name: axon_in, attributes: {" + cost("message_in", free ? nothing : f.message_in) + "}}]\n          synapse:\n";
       const Cost *const costs[] = {&f.synapse_sparse, &f.synapse_runlength, &f.synapse_dense};
-      for (int e = 0; e < 3; ++e) a += std::string("            - {name: ") + kSynapse[e] + ", attributes: {model: current_based, " + cost("process_spike", *costs[e]) + "}}\n";
+      for (int e = 0; e < 3; ++e)
+        a += std::string("            - {name: ") + kSynapse[e] + ", attributes: {model: current_based, " +
+             cost("process_spike", *costs[e]) + "}}\n";
       a += "          dendrite: [{name: dendrites, attributes: {model: accumulator, energy_update: 0.0, latency_update: 0.0}}]\n          soma:\n";
-      a += "            - {name: neurons, attributes: {model: leaky_integrate_fire, " + cost("access_neuron", f.neuron_access) + ", " + cost("update_neuron", f.neuron_update) + ", " +
-           cost("spike_out", f.neuron_spike) + "}}\n";
+      a += "            - {name: neurons, attributes: {model: leaky_integrate_fire, " + cost("access_neuron", f.neuron_access) + ", " +
+           cost("update_neuron", f.neuron_update) + ", " + cost("spike_out", f.neuron_spike) + "}}\n";
       if (free)
         a += "            - {name: \"host[0.." + std::to_string(neurons - 1) + "]\", attributes: {model: input, " + cost("access_neuron", nothing) + ", " +
              cost("update_neuron", nothing) + ", " + cost("spike_out", nothing) + "}}\n";
@@ -133,8 +139,8 @@ private:
     for (const CoreProgram &core : p_.cores)
       for (const NeuronGroup &g : core.groups)
         for (uint32_t i = 0; i < g.count; ++i)
-          n += "  - l" + std::to_string(g.layer) + "." + std::to_string(core.neuron[g.first + i]) + ": {core: " + place(core) + ", soma: neurons, dendrite: dendrites, synapse: " +
-               kSynapse[encoding_[g.layer][core.neuron[g.first + i]] % 3] + "}\n";
+          n += "  - l" + std::to_string(g.layer) + "." + std::to_string(core.neuron[g.first + i]) + ": {core: " + place(core) +
+               ", soma: neurons, dendrite: dendrites, synapse: " + kSynapse[encoding_[g.layer][core.neuron[g.first + i]] % 3] + "}\n";
     const std::string host = std::to_string(mesh().tiles()) + ".0";
     uint64_t unit = 0;
     if (!m_.input_direct())
@@ -180,8 +186,12 @@ private:
     const lmap::Layer &layer = m_.layers(l);
     const uint64_t pixels = uint64_t(layer.height()) * layer.width();
     const bool spiking = layer.kind() == lmap::SPIKING;
-    n += "    # " + layer.name() + "\n    - name: l" + std::to_string(l) + "\n      attributes: {log_spikes: " + (spiking ? "true" : "false") + ", soma_hw_name: neurons, reset_mode: " +
-         (layer.reset() == lmap::ZERO ? "hard" : layer.reset() == lmap::SUBTRACT ? "soft" : "none") + ", leak_decay: " + number(double(4096 - layer.decay()) / 4096) + "}\n      neurons:\n";
+    n += "    # " + layer.name() + "\n    - name: l" + std::to_string(l) +
+         "\n      attributes: {log_spikes: " + (spiking ? "true" : "false") + ", soma_hw_name: neurons, reset_mode: " +
+         (layer.reset() == lmap::ZERO       ? "hard"
+          : layer.reset() == lmap::SUBTRACT ? "soft"
+                                            : "none") +
+         ", leak_decay: " + number(double(4096 - layer.decay()) / 4096) + "}\n      neurons:\n";
     for (uint64_t i = 0; i < neuronsOf(l); ++i) {
       // v > theta over multiples of 2^scale is v > theta + half of one; where theta is also taken off it has to be the amount
       const int c = int(i / pixels);
@@ -214,7 +224,8 @@ private:
     std::string pairs, weights; ///< an entry a connection
   };
 
-  void addEdges(std::map<std::pair<std::string, std::string>, Edges> &all, const std::string &from, uint64_t source, const CoreProgram &core, uint32_t target) {
+  void addEdges(std::map<std::pair<std::string, std::string>, Edges> &all, const std::string &from, uint64_t source,
+                const CoreProgram &core, uint32_t target) {
     const AxonTarget &axon = core.targets[target];
     const SynapseList &list = core.lists[axon.list];
     const int encoding = list.synops[0] ? 0 : list.synops[1] ? 1 : 2;
@@ -276,7 +287,9 @@ private:
     bool several = false;
     for (const CoreProgram &core : p_.cores)
       for (const NeuronGroup &g : core.groups) several |= g.stride > 1;
-    if (several) out_.notes.push_back("neurons of several compartments (soft reset, wide biases) are one in SANA-FE: their further accesses, messages and synapses are missing there");
+    if (several)
+      out_.notes.push_back("neurons of several compartments (soft reset, wide biases) are one in SANA-FE: their further accesses, messages "
+                           "and synapses are missing there");
     if (merged_) out_.notes.push_back("a neuron sends several messages to one core, which SANA-FE joins into one");
     if (mixed_) out_.notes.push_back("a neuron's synapses have several encodings; SANA-FE charges all of them as the last");
     if (several_) out_.notes.push_back("an input of several spikes a step is one spike in SANA-FE");

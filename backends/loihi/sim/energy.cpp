@@ -13,7 +13,9 @@ struct Item {
 };
 
 std::vector<Item> synapseItems(const Counts &c, const Profile &p) {
-  return {{c.synops[0], p.synapse_sparse, "synapse_sparse"}, {c.synops[1], p.synapse_runlength, "synapse_runlength"}, {c.synops[2], p.synapse_dense, "synapse_dense"}};
+  return {{c.synops[0], p.synapse_sparse, "synapse_sparse"},
+          {c.synops[1], p.synapse_runlength, "synapse_runlength"},
+          {c.synops[2], p.synapse_dense, "synapse_dense"}};
 }
 std::vector<Item> neuronItems(const Counts &c, const Profile &p) {
   return {{c.accesses, p.neuron_access, "neuron_access"}, {c.updates, p.neuron_update, "neuron_update"}, {c.spikes, p.neuron_spike, "neuron_spike"}};
@@ -37,8 +39,10 @@ StepCost energyOf(const Counts &c, const Profile &p) {
 
 double busyNs(const Counts &c, const Profile &p) {
   const auto time = [](uint64_t count, const Cost &each) { return double(count) * each.time_ns.orZero(); };
-  const double neurons = time(c.accesses, p.neuron_access) + time(c.updates, p.neuron_update) + time(c.spikes, p.neuron_spike) + time(c.messages_out, p.message_out);
-  const double messages = time(c.messages_in, p.message_in) + time(c.synops[0], p.synapse_sparse) + time(c.synops[1], p.synapse_runlength) + time(c.synops[2], p.synapse_dense);
+  const double neurons = time(c.accesses, p.neuron_access) + time(c.updates, p.neuron_update) + time(c.spikes, p.neuron_spike) +
+                         time(c.messages_out, p.message_out);
+  const double messages = time(c.messages_in, p.message_in) + time(c.synops[0], p.synapse_sparse) + time(c.synops[1], p.synapse_runlength) +
+                          time(c.synops[2], p.synapse_dense);
   return std::max(neurons, messages);
 }
 

@@ -66,11 +66,13 @@ private:
       channels("bias", layer.bias_size(), true);
       channels("v_initial", layer.v_initial_size(), true);
       if (layer.kind() != lmap::SPIKING && uint64_t(layer.output_offset()) + neurons > mapping_.output_count())
-        fail(where, "writes outputs " + std::to_string(layer.output_offset()) + ".." + std::to_string(layer.output_offset() + neurons) + " of " + std::to_string(mapping_.output_count()));
+        fail(where, "writes outputs " + std::to_string(layer.output_offset()) + ".." + std::to_string(layer.output_offset() + neurons) +
+                        " of " + std::to_string(mapping_.output_count()));
       if (layer.s_max() > 255) fail(where, "may spike " + std::to_string(layer.s_max()) + " times a step, at most 255");
       program_->graded |= layer.kind() == lmap::SPIKING && layer.s_max() > 1;
     }
-    if (h.latency() < latency || h.latency() > 65535) fail("header", "latency is " + std::to_string(h.latency()) + ", but a layer starts at step " + std::to_string(latency));
+    if (h.latency() < latency || h.latency() > 65535)
+      fail("header", "latency is " + std::to_string(h.latency()) + ", but a layer starts at step " + std::to_string(latency));
     if (mapping_.output_count() > 1 << 24) fail("header", "has " + std::to_string(mapping_.output_count()) + " outputs");
     const uint64_t inputs = uint64_t(mapping_.input_channels()) * mapping_.input_height() * mapping_.input_width();
     if (inputs == 0 || inputs > 1 << 28) fail("input", "has " + std::to_string(inputs) + " values");
@@ -97,8 +99,10 @@ private:
   void groups(const lmap::Core &from, CoreProgram &core, const std::string &where) {
     std::vector<bool> taken;
     for (const lmap::Group &g : from.groups()) {
-      if (g.layer() >= uint32_t(mapping_.layers_size())) return fail(where, "a group names layer " + std::to_string(g.layer()) + " of " + std::to_string(mapping_.layers_size()));
-      if (g.profile() >= uint32_t(from.profiles_size())) return fail(where, "a group names profile " + std::to_string(g.profile()) + " of " + std::to_string(from.profiles_size()));
+      if (g.layer() >= uint32_t(mapping_.layers_size()))
+        return fail(where, "a group names layer " + std::to_string(g.layer()) + " of " + std::to_string(mapping_.layers_size()));
+      if (g.profile() >= uint32_t(from.profiles_size()))
+        return fail(where, "a group names profile " + std::to_string(g.profile()) + " of " + std::to_string(from.profiles_size()));
       const lmap::Layer &layer = mapping_.layers(int(g.layer()));
       const lmap::CompartmentProfile &profile = from.profiles(int(g.profile()));
       const uint32_t pixels = layer.height() * layer.width(), all = layer.channels() * pixels;
@@ -118,7 +122,8 @@ private:
       group.first = uint32_t(core.neuron.size()), group.count = uint32_t(neurons.size());
       group.decay_u = profile.decay_u(), group.decay_v = profile.decay_v(), group.refractory = profile.refractory();
       group.reset = profile.reset(), group.bias_terms = g.bias_terms(), group.soft_pair = g.soft_reset();
-      if (group.decay_u > 4096 || group.decay_v > 4096 || group.refractory > program_->chip.arithmetic.refractory_max) return fail(where, "a profile has a decay or a refractory time outside its range");
+      if (group.decay_u > 4096 || group.decay_v > 4096 || group.refractory > program_->chip.arithmetic.refractory_max)
+        return fail(where, "a profile has a decay or a refractory time outside its range");
       if (group.stride < 1 || group.stride > 64) return fail(where, "a neuron of " + std::to_string(group.stride) + " compartments");
       const uint64_t end = uint64_t(group.base) + uint64_t(group.count) * group.stride;
       if (!program_->chip.limits.compartments.allows(end) || end > 1 << 22)
@@ -132,15 +137,18 @@ private:
       const Arithmetic &a = program_->chip.arithmetic;
       for (int32_t bias : layer.bias())
         if (!stem && !biasFits(bias, group.bias_terms, a.bias_mantissa, a.bias_exponent_max)) // with a stem the sum has to, which runs show
-          return fail(where, "the bias " + std::to_string(bias) + " of layer '" + layer.name() + "' does not fit " + std::to_string(group.bias_terms) + " bias registers");
+          return fail(where, "the bias " + std::to_string(bias) + " of layer '" + layer.name() + "' does not fit " +
+                                 std::to_string(group.bias_terms) + " bias registers");
       for (int32_t theta : layer.v_threshold())
-        if (std::none_of(from.thresholds().begin(), from.thresholds().end(), [&](int32_t mantissa) { return int64_t(mantissa) << a.threshold_shift == theta; }))
+        if (std::none_of(from.thresholds().begin(), from.thresholds().end(),
+                         [&](int32_t mantissa) { return int64_t(mantissa) << a.threshold_shift == theta; }))
           unlisted_.insert(theta);
       for (uint32_t n : neurons) {
         if (n >= all) return fail(where, "neuron " + std::to_string(n) + " of " + std::to_string(all) + " in layer '" + layer.name() + "'");
         const int c = int(n / pixels);
         if (layer.v_threshold_size() && unlisted_.count(layer.v_threshold(c)))
-          return fail(where, "the threshold " + std::to_string(layer.v_threshold(c)) + " of layer '" + layer.name() + "' is in none of its threshold profiles");
+          return fail(where, "the threshold " + std::to_string(layer.v_threshold(c)) + " of layer '" + layer.name() +
+                                 "' is in none of its threshold profiles");
         core.neuron.push_back(n);
         core.theta.push_back(layer.v_threshold_size() ? layer.v_threshold(c) : INT32_MAX);
         core.rho.push_back(layer.rho_size() ? layer.rho(c) : 0);
@@ -159,14 +167,16 @@ private:
   void lists(const lmap::Core &from, CoreProgram &core, const std::string &where) {
     const int axons = from.axon_word_size();
     const bool atoms = from.axon_atoms_size() > 0;
-    if (from.axon_length_size() != axons || from.axon_base_size() != axons || (atoms && (from.axon_atoms_size() != axons || from.axon_stride_size() != axons)))
+    if (from.axon_length_size() != axons || from.axon_base_size() != axons ||
+        (atoms && (from.axon_atoms_size() != axons || from.axon_stride_size() != axons)))
       return fail(where, "its lists of axons differ in length");
     const int32_t shift = int32_t(program_->chip.arithmetic.weight_shift);
     const auto bad = [shift](const lmap::SynapseFormat &f) {
       return f.index_bits() > 16 || f.skip_bits() > 16 || f.weight_bits() > 9 || f.delay_bits() > 10 || f.exponent() < -32 || f.exponent() + shift > 22;
     };
     for (const lmap::SynapseFormat &f : from.formats())
-      if (bad(f) || f.weight_bits() + (f.sign() == lmap::MIXED ? 0 : 1) > program_->chip.arithmetic.weight_mantissa) return fail(where, "a synapse format has a width outside its range");
+      if (bad(f) || f.weight_bits() + (f.sign() == lmap::MIXED ? 0 : 1) > program_->chip.arithmetic.weight_mantissa)
+        return fail(where, "a synapse format has a width outside its range");
     std::unordered_map<uint64_t, uint32_t> known; // (word, length) -> list
     uint32_t longest_delay = 0;
     core.target_of_axon.push_back(0);
@@ -203,7 +213,9 @@ private:
       ++list.synops[s.encoding];
       list.last_index = std::max(list.last_index, s.index);
     }
-    std::stable_sort(synapses_.begin(), synapses_.end(), [](const StoredSynapse &a, const StoredSynapse &b) { return std::pair(a.delay, a.index) < std::pair(b.delay, b.index); });
+    std::stable_sort(synapses_.begin(), synapses_.end(), [](const StoredSynapse &a, const StoredSynapse &b) {
+      return std::pair(a.delay, a.index) < std::pair(b.delay, b.index);
+    });
     for (size_t begin = 0, end = 0; begin < synapses_.size(); begin = end) {
       size_t runs = 0;
       for (end = begin; end < synapses_.size() && synapses_[end].delay == synapses_[begin].delay; ++end)
@@ -231,9 +243,15 @@ private:
     if (at == index_.end()) return fail(where, "sends to core " + std::to_string(address) + ", which the mapping does not use"), kNone;
     core = at->second;
     const CoreProgram &to = program_->cores[core];
-    if (axon + 1 >= to.target_of_axon.size()) return fail(where, "sends to axon " + std::to_string(axon) + " of " + std::to_string(to.target_of_axon.size() - 1) + " on " + name(address, program_->chip)), kNone;
+    if (axon + 1 >= to.target_of_axon.size())
+      return fail(where, "sends to axon " + std::to_string(axon) + " of " + std::to_string(to.target_of_axon.size() - 1) + " on " +
+                             name(address, program_->chip)),
+             kNone;
     const uint32_t target = to.target_of_axon[axon] + atom;
-    if (target >= to.target_of_axon[axon + 1]) return fail(where, "sends atom " + std::to_string(atom) + " to an axon of " + std::to_string(to.target_of_axon[axon + 1] - to.target_of_axon[axon])), kNone;
+    if (target >= to.target_of_axon[axon + 1])
+      return fail(where, "sends atom " + std::to_string(atom) + " to an axon of " +
+                             std::to_string(to.target_of_axon[axon + 1] - to.target_of_axon[axon])),
+             kNone;
     return target;
   }
 
@@ -242,7 +260,8 @@ private:
     CoreProgram &core = program_->cores[index];
     const std::string where = name(core.address, program_->chip);
     if (from.out_counts_size() != 0 && size_t(from.out_counts_size()) != core.neuron.size())
-      return fail(where, "has output entries of " + std::to_string(from.out_counts_size()) + " neurons, but " + std::to_string(core.neuron.size()) + " neurons");
+      return fail(where, "has output entries of " + std::to_string(from.out_counts_size()) + " neurons, but " +
+                             std::to_string(core.neuron.size()) + " neurons");
     if (from.out_core_size() != from.out_axon_size()) return fail(where, "its output entries differ in length");
     std::vector<std::vector<std::array<uint32_t, 3>>> by_neuron(core.neuron.size()); // address, axon, atom
     uint64_t at = 0;
@@ -279,7 +298,8 @@ private:
     const uint32_t neurons = mapping_.input_channels() * mapping_.input_height() * mapping_.input_width();
     std::vector<std::vector<InputDelivery>> by_neuron(neurons);
     for (const lmap::InputRoute &route : mapping_.input()) {
-      if (route.core_size() != route.axon_size() || (route.atom_size() && route.atom_size() != route.core_size())) return fail("input", "its deliveries differ in length");
+      if (route.core_size() != route.axon_size() || (route.atom_size() && route.atom_size() != route.core_size()))
+        return fail("input", "its deliveries differ in length");
       if (uint64_t(route.first()) + uint64_t(route.counts_size()) > neurons) return fail("input", "routes neurons that it does not have");
       uint64_t at = 0;
       for (int n = 0; n < route.counts_size(); ++n)
@@ -301,7 +321,8 @@ private:
       const lmap::Layer &layer = mapping_.layers(int(host.layer()));
       const uint64_t groups = host.groups();
       if (!mapping_.input_direct()) fail("host", "a stem without an image");
-      if (groups < 1 || mapping_.input_channels() % groups || layer.channels() % groups || host.stride_h() < 1 || host.stride_w() < 1 || host.dilation_h() < 1 || host.dilation_w() < 1)
+      if (groups < 1 || mapping_.input_channels() % groups || layer.channels() % groups || host.stride_h() < 1 || host.stride_w() < 1 ||
+          host.dilation_h() < 1 || host.dilation_w() < 1)
         fail("host", "'" + host.name() + "' has groups, strides or dilations that cannot be");
       else if (host.weight().size() != uint64_t(layer.channels()) * (mapping_.input_channels() / groups) * host.kernel_h() * host.kernel_w())
         fail("host", "'" + host.name() + "' has " + std::to_string(host.weight().size()) + " weights");

@@ -76,7 +76,8 @@ void Simulator::run(const uint8_t *sample, std::vector<int32_t> &outputs) {
   outputs_.assign(mapping.output_count(), 0);
   if (options_.record_spikes) {
     spikes_.resize(size_t(mapping.layers_size()));
-    for (size_t l = 0; l < spikes_.size(); ++l) spikes_[l].assign(mapping.layers(int(l)).kind() == lmap::SPIKING ? statistics_.layers[l].neurons * timesteps : 0, 0);
+    for (size_t l = 0; l < spikes_.size(); ++l)
+      spikes_[l].assign(mapping.layers(int(l)).kind() == lmap::SPIKING ? statistics_.layers[l].neurons * timesteps : 0, 0);
   }
   for (uint32_t i = 0; i < count; ++i) {
     CoreState &state = cores_[i];
@@ -207,7 +208,9 @@ void Simulator::updateGroup(CoreState &state, const CoreProgram &core, const Neu
     largest_q = std::max<int64_t>(largest_q, q < 0 ? -int64_t(q) : q);
     q = saturated(q, a.accumulator, state.events.input_overflows);
     int32_t u = q;
-    if (holds_current) u = state.u[n] = wrapped(int64_t(decayedCurrent(state.u[n], group.decay_u, a.current_decay_adds_one)) + q, a.current, state.events.current_wraps);
+    if (holds_current)
+      u = state.u[n] =
+          wrapped(int64_t(decayedCurrent(state.u[n], group.decay_u, a.current_decay_adds_one)) + q, a.current, state.events.current_wraps);
     if (group.decay_v > 0) v = decayed(v, group.decay_v);
     v = clipped(int64_t(v) + u + bias, low, high, clips);
     if (group.refractory > 0 && state.refractory[n] > 0) --state.refractory[n], v = 0;

@@ -104,7 +104,8 @@ std::vector<Weights> expanded(const plan::Network &plan, const plan::Layer &laye
 
 class PlainMapper {
 public:
-  PlainMapper(const plan::Network &plan, const Chip &chip, uint64_t seed, const PlainOptions &options) : plan_(plan), chip_(chip), random_(seed), options_(options) {}
+  PlainMapper(const plan::Network &plan, const Chip &chip, uint64_t seed, const PlainOptions &options)
+      : plan_(plan), chip_(chip), random_(seed), options_(options) {}
 
   lmap::Mapping map() {
     header();
@@ -241,7 +242,8 @@ private:
     const std::vector<Weights> weights = expanded(plan_, layer, s);
     for (uint32_t source = 0; source < weights.size(); ++source) {
       std::map<uint32_t, std::vector<StoredAt>> by_core;
-      for (auto [target, w] : weights[source]) by_core[place_[l][target].core].push_back({compartment_.at({place_[l][target].core, place_[l][target].neuron}), w});
+      for (auto [target, w] : weights[source])
+        by_core[place_[l][target].core].push_back({compartment_.at({place_[l][target].core, place_[l][target].neuron}), w});
       for (auto &[core, synapses] : by_core) {
         const uint32_t axon = addAxon(core, synapses, delay, to.scale_log2(), l % 3);
         if (s.input == 0) input_[source].push_back({cores_[core].address(), axon});
@@ -347,7 +349,8 @@ plan::Network randomChipPlan(uint64_t seed) {
   plan.timesteps = uint32_t(random(1, 7));
   plan.encoding = random.chance(50) ? plan::Encoding::Direct : plan::Encoding::Events;
   plan::Buffer in;
-  in.name = "input", in.channels = uint32_t(random(1, 3)), in.height = uint32_t(random(1, 6)), in.width = uint32_t(random(1, 6)), in.max_count = uint32_t(random(1, 3));
+  in.name = "input", in.channels = uint32_t(random(1, 3)), in.height = uint32_t(random(1, 6)), in.width = uint32_t(random(1, 6)),
+  in.max_count = uint32_t(random(1, 3));
   if (plan.encoding == plan::Encoding::Direct)
     for (uint32_t i = 0; i < in.channels * 256; ++i) plan.encode_table.push_back(int8_t(random(-127, 127)));
   plan.buffers.push_back(in);
@@ -381,7 +384,8 @@ plan::Network randomChipPlan(uint64_t seed) {
       n.state_bits = leaks(n) ? 24 : 16;
       if (random.chance(30)) n.has_v_min = true, n.v_min = -random(0, 200);
       n.v_threshold = leaks(n) ? values(random, layer.out_channels, 0, 3, 64) : values(random, layer.out_channels, 0, 90);
-      n.rho = n.reset == plan::Reset::Subtract ? (random.chance(50) ? n.v_threshold : values(random, layer.out_channels, 0, 100)) : std::vector<int32_t>(layer.out_channels, 0);
+      n.rho = n.reset == plan::Reset::Subtract ? (random.chance(50) ? n.v_threshold : values(random, layer.out_channels, 0, 100))
+                                               : std::vector<int32_t>(layer.out_channels, 0);
       n.v_reset.assign(layer.out_channels, 0);
       plan::Buffer out;
       out.name = layer.name, out.channels = layer.out_channels, out.height = layer.out_height, out.width = layer.out_width;
@@ -393,6 +397,8 @@ plan::Network randomChipPlan(uint64_t seed) {
   return plan;
 }
 
-lmap::Mapping plainMapping(const plan::Network &plan, const Chip &chip, uint64_t seed, const PlainOptions &options) { return PlainMapper(plan, chip, seed, options).map(); }
+lmap::Mapping plainMapping(const plan::Network &plan, const Chip &chip, uint64_t seed, const PlainOptions &options) {
+  return PlainMapper(plan, chip, seed, options).map();
+}
 
 } // namespace lasnn::test

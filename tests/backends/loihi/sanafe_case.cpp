@@ -48,7 +48,9 @@ int main(int argc, char **argv) {
     for (int e = 0; e < 3; ++e) host.synops[e] += files.host[j].synops[e];
   Counts biases;
   for (int e = 0; e < 3; ++e) biases.synops[e] = host.synops[e];
-  for (uint32_t j = 0; j < steps; ++j) host.fired += files.host[j].fired, host.messages += files.host[j].messages, host.hops_ew += files.host[j].hops_ew, host.hops_ns += files.host[j].hops_ns;
+  for (uint32_t j = 0; j < steps; ++j)
+    host.fired += files.host[j].fired, host.messages += files.host[j].messages, host.hops_ew += files.host[j].hops_ew,
+        host.hops_ns += files.host[j].hops_ns;
   // SANA-FE looks at every compartment in its first step too, in which only the host acts
   const double first = shift ? double(stats.step(0).accesses) * 51.2 : 0;
   for (int l = 0; l < program->mapping.layers_size(); ++l) {
@@ -61,7 +63,8 @@ int main(int argc, char **argv) {
   json["fired"] = counts.spikes + host.fired, json["packets"] = counts.messages_out + host.messages;
   json["hops"] = counts.hops() + host.hops_ew + host.hops_ns;
   const double host_hops = double(host.hops_ew) * 3.0 + double(host.hops_ns) * 4.2; // SANA-FE charges hops to the tile where they end
-  json["synapse_pj"] = cost.synapse_pj + energyOf(biases, chip.profiles[1]).synapse_pj, json["soma_pj"] = cost.neuron_pj + first, json["network_pj"] = cost.network_pj + host_hops;
+  json["synapse_pj"] = cost.synapse_pj + energyOf(biases, chip.profiles[1]).synapse_pj, json["soma_pj"] = cost.neuron_pj + first,
+  json["network_pj"] = cost.network_pj + host_hops;
   json["time_ns"] = nullptr; // the host's messages take time in SANA-FE
   if (host.messages == 0) json["time_ns"] = cost.time_ns;
   json["events"] = bool(shift);

@@ -135,7 +135,8 @@ TEST(LoihiSim, EnergyAndTimeOfAStepByHand) {
   EXPECT_DOUBLE_EQ(davies.total_pj(), 5 * 23.6 + 5 * 52 + 3 * 29 + 6 * 4.0);
   EXPECT_DOUBLE_EQ(davies.time_ns, 3 * 8.4 + 465);
   const EnergyReport report = energyReport(chip, 0, 1, s), other = energyReport(chip, 1, 1, s);
-  EXPECT_EQ(report.left_out, (std::vector<std::string>{"message_out.energy", "message_out.time", "message_in.energy", "message_in.time", "barrier_energy", "static_power"}));
+  EXPECT_EQ(report.left_out, (std::vector<std::string>{"message_out.energy", "message_out.time", "message_in.energy", "message_in.time",
+                                                       "barrier_energy", "static_power"}));
   EXPECT_EQ(other.left_out, std::vector<std::string>{"barrier_energy"});
   EXPECT_EQ(report.energy_error_percent, -1);
   EXPECT_EQ(other.energy_error_percent, 12);

@@ -53,7 +53,8 @@ void compare(uint64_t seed, Reached &reached) {
       const std::vector<uint8_t> &spikes = simulator.spikes()[l];
       const size_t neurons = expected.layers[l].spikes[0].size();
       for (uint32_t t = 0; t < plan.timesteps; ++t)
-        ASSERT_EQ(std::vector<uint8_t>(spikes.begin() + std::ptrdiff_t(t * neurons), spikes.begin() + std::ptrdiff_t((t + 1) * neurons)), expected.layers[l].spikes[t])
+        ASSERT_EQ(std::vector<uint8_t>(spikes.begin() + std::ptrdiff_t(t * neurons), spikes.begin() + std::ptrdiff_t((t + 1) * neurons)),
+                  expected.layers[l].spikes[t])
             << "seed " << seed << ", sample " << sample << ", layer " << l << ", step " << t;
       clips += expected.layers[l].clips;
     }
