@@ -30,7 +30,11 @@ public:
     model_.output_scale = net_.output_scale;
     terms_.resize(net_.buffers.size());
     if (!direct()) terms_[0] = {{-1, identityAxis(model_.input.height), identityAxis(model_.input.width)}};
-    for (uint32_t i = 0; i < net_.layers.size(); ++i)
+    // A hop takes a chip step, which is a step of the network only where layers run one behind the other: no schedule for feedback yet.
+    for (const plan::Delay &delay : net_.delays)
+      errors_.push_back("'" + net_.buffers[delay.to].name + "' holds the spikes of '" + net_.buffers[delay.from].name +
+                        "' of the step before (snn.delay, rule D1): feedback and delayed inputs are not mapped onto chips; run the network on x86 or cuda, or train it without");
+    for (uint32_t i = 0; i < net_.layers.size() && net_.delays.empty(); ++i)
       addLayer(i);
     if (model_.populations.empty() && errors_.empty()) errors_.push_back("the network has no layer that runs on the chip");
     if (errors_.empty()) schedule();

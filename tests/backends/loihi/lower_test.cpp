@@ -174,6 +174,21 @@ TEST(LoihiLower, WideLinearLayersShareAxons) {
   EXPECT_GT(shared, 4u);
 }
 
+TEST(LoihiLower, FeedbackIsRefused) {
+  int refused = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const plan::Network plan = test::randomRecurrentPlan(seed);
+    const LowerResult result = lower(plan, *loadChip("loihi2").chip);
+    if (plan.delays.empty())
+      continue;
+    ASSERT_FALSE(result.model) << "seed " << seed;
+    ASSERT_EQ(result.errors.size(), plan.delays.size());
+    EXPECT_NE(result.errors[0].find("rule D1"), std::string::npos) << result.errors[0];
+    ++refused;
+  }
+  EXPECT_GT(refused, 5);
+}
+
 TEST(LoihiLower, SkipsLongerThanTheDelayFieldAreRefused) {
   Net net;
   const plan::Layer hidden = net.plan.layers[0];
