@@ -6,8 +6,8 @@ if(NOT TARGET lasnn_cuda_program)
   endforeach()
   set(generated ${PROJECT_BINARY_DIR}/backends/cuda)
   add_custom_command(OUTPUT ${generated}/cuda_kernel_headers.inc
-    COMMAND ${CMAKE_COMMAND} -DOUT=${generated}/cuda_kernel_headers.inc "-DHEADERS=${kernels}" -P ${CMAKE_CURRENT_LIST_DIR}/kernel_headers.cmake
-    DEPENDS ${kernels} ${CMAKE_CURRENT_LIST_DIR}/kernel_headers.cmake VERBATIM)
+    COMMAND ${CMAKE_COMMAND} -DOUT=${generated}/cuda_kernel_headers.inc "-DFILES=${kernels}" -P ${PROJECT_SOURCE_DIR}/cmake/embed_texts.cmake
+    DEPENDS ${kernels} ${PROJECT_SOURCE_DIR}/cmake/embed_texts.cmake VERBATIM)
   add_library(lasnn_cuda_program STATIC
     ${CMAKE_CURRENT_LIST_DIR}/program.cpp ${CMAKE_CURRENT_LIST_DIR}/fuse.cpp ${CMAKE_CURRENT_LIST_DIR}/choose.cpp ${CMAKE_CURRENT_LIST_DIR}/forms.cpp
     ${CMAKE_CURRENT_LIST_DIR}/pack.cpp ${CMAKE_CURRENT_LIST_DIR}/source.cpp ${CMAKE_CURRENT_LIST_DIR}/nvrtc.cpp ${CMAKE_CURRENT_LIST_DIR}/emulate.cpp

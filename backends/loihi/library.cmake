@@ -7,8 +7,8 @@ if(NOT TARGET lasnn_loihi)
   endforeach()
   set(generated ${PROJECT_BINARY_DIR}/backends/loihi)
   add_custom_command(OUTPUT ${generated}/loihi_targets.inc
-    COMMAND ${CMAKE_COMMAND} -DOUT=${generated}/loihi_targets.inc "-DTARGETS=${targets}" -P ${CMAKE_CURRENT_LIST_DIR}/embed_targets.cmake
-    DEPENDS ${targets} ${CMAKE_CURRENT_LIST_DIR}/embed_targets.cmake VERBATIM)
+    COMMAND ${CMAKE_COMMAND} -DOUT=${generated}/loihi_targets.inc "-DFILES=${targets}" -DPART=NAME_WE -P ${PROJECT_SOURCE_DIR}/cmake/embed_texts.cmake
+    DEPENDS ${targets} ${PROJECT_SOURCE_DIR}/cmake/embed_texts.cmake VERBATIM)
   find_package(Protobuf REQUIRED)
   find_package(Threads REQUIRED)
   add_custom_command(OUTPUT ${generated}/lmap.pb.cc ${generated}/lmap.pb.h

@@ -12,21 +12,17 @@ import math
 import pathlib
 import random
 import re
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from npy import npy  # noqa: E402
+
 BIN, DUMP = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 del sys.argv[1:3]
 IMAGES = 40
-
-
-def npy(path, shape, values):
-    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode()
-    header += b" " * (-(10 + len(header) + 1) % 64) + b"\n"
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(values))
 
 
 def random_network(draw, size=8, recurrent=False):

@@ -6,22 +6,17 @@ import json
 import os
 import pathlib
 import random
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 
+from npy import npy
+
 BIN, DRIVER, NVRTC = (pathlib.Path(sys.argv.pop(1)).resolve() for _ in range(3))
 TINY = pathlib.Path(__file__).with_name("tiny.mlir").read_text()
 EMULATED = {"LASNN_CUDA_DRIVER": str(DRIVER), "LASNN_NVRTC": str(NVRTC)}
 NO_GPU = {"LASNN_CUDA_DRIVER": "/no/libcuda.so", "LASNN_NVRTC": str(NVRTC)}
-
-
-def npy(path, shape, values):
-    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode()
-    header += b" " * (-(10 + len(header) + 1) % 64) + b"\n"
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(values))
 
 
 class Cuda(unittest.TestCase):

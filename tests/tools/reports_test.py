@@ -7,21 +7,16 @@ import csv
 import json
 import pathlib
 import random
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 
+from npy import npy
+
 SOURCE = pathlib.Path(sys.argv.pop(2)).resolve()
 BIN = pathlib.Path(sys.argv.pop(1)).resolve()
 FILES = {"report.html", "report.txt", "report.json", "cores.csv", "links.csv"}
-
-
-def npy(path, shape, values):
-    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode()
-    header += b" " * (-(10 + len(header) + 1) % 64) + b"\n"
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(values))
 
 
 class Reports(unittest.TestCase):

@@ -7,20 +7,15 @@ import os
 import pathlib
 import random
 import stat
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 
+from npy import npy
+
 BIN = pathlib.Path(sys.argv.pop(1)).resolve()
 TINY = pathlib.Path(__file__).with_name("tiny.mlir").read_text()
-
-
-def npy(path, shape, values):
-    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode()
-    header += b" " * (-(10 + len(header) + 1) % 64) + b"\n"
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(values))
 
 
 class Tools(unittest.TestCase):

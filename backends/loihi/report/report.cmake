@@ -15,8 +15,8 @@ if(NOT TARGET lasnn_loihi_report)
   endif()
   set(generated ${PROJECT_BINARY_DIR}/backends/loihi)
   add_custom_command(OUTPUT ${generated}/loihi_page_files.inc
-    COMMAND ${CMAKE_COMMAND} -DOUT=${generated}/loihi_page_files.inc "-DFILES=${files}" -P ${CMAKE_CURRENT_LIST_DIR}/embed_files.cmake
-    DEPENDS ${files} ${CMAKE_CURRENT_LIST_DIR}/embed_files.cmake VERBATIM)
+    COMMAND ${CMAKE_COMMAND} -DOUT=${generated}/loihi_page_files.inc "-DFILES=${files}" -P ${PROJECT_SOURCE_DIR}/cmake/embed_texts.cmake
+    DEPENDS ${files} ${PROJECT_SOURCE_DIR}/cmake/embed_texts.cmake VERBATIM)
   set(sources ${generated}/loihi_page_files.inc)
   foreach(name advice collect csv data diff files html json page sweep table text traffic words)
     list(APPEND sources ${CMAKE_CURRENT_LIST_DIR}/${name}.cpp)
