@@ -68,13 +68,7 @@ LASNN_DEVICE void addProducts(const LayerShape &l, const InputShape &in, const v
     }
     const uint8_t *tiles = shared + step / stepsAStage % stagesAhead * stageBytes + step % stepsAStage * stepBytes;
     uint32_t share[TS][2][2];
-    LASNN_UNROLL
-    for (int t = 0; t < TS; ++t)
-      LASNN_UNROLL
-      for (int h = 0; h < 2; ++h)
-        LASNN_UNROLL
-        for (int half = 0; half < 2; ++half)
-          share[t][h][half] = shareOf(in, ahead[t][h][half]);
+    sharesOf(in, ahead, share);
     if (step + G < steps) {
       reader.skip(source, 1);
       reader.load(source, ahead);

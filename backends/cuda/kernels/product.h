@@ -79,7 +79,7 @@ template <int TS> struct SpikeReader {
   }
 
   /// Of a position h and step t: the word with the lane's bits, or the two halves' bytes. Nothing is computed from what is loaded, so that nothing
-  /// waits for it before shareOf().
+  /// waits for it before sharesOf().
   LASNN_DEVICE void load(const SpikeSource &s, uint32_t (&share)[TS][2][2]) const {
     const uint32_t q = threadIdx.x % 4, G = wordsTogether(s.in);
     LASNN_UNROLL
@@ -112,10 +112,16 @@ template <int TS> struct SpikeReader {
   }
 };
 
-/// A loaded word with the lane's bits lowest.
-LASNN_DEVICE uint32_t shareOf(const InputShape &in, uint32_t loaded) {
+/// Loaded words with the lane's bits lowest.
+template <int TS> LASNN_DEVICE void sharesOf(const InputShape &in, const uint32_t (&loaded)[TS][2][2], uint32_t (&share)[TS][2][2]) {
   const uint32_t G = wordsTogether(in);
-  return in.form == formBits ? loaded >> (threadIdx.x % 4 % (4 / G) * 2 * G) : loaded;
+  LASNN_UNROLL
+  for (int t = 0; t < TS; ++t)
+    LASNN_UNROLL
+    for (int h = 0; h < 2; ++h)
+      LASNN_UNROLL
+      for (int half = 0; half < 2; ++half)
+        share[t][h][half] = in.form == formBits ? loaded[t][h][half] >> (threadIdx.x % 4 % (4 / G) * 2 * G) : loaded[t][h][half];
 }
 
 /// The left operand of product number `step` of a group.

@@ -39,13 +39,7 @@ LASNN_DEVICE void addShare(const LayerShape &l, const InputShape &in, const void
   LASNN_ROLLED
   for (uint32_t step = warp * G; step < steps; step += warpsPerBlock * G) {
     uint32_t share[TS][2][2], b[4][NT][2];
-    LASNN_UNROLL
-    for (int t = 0; t < TS; ++t)
-      LASNN_UNROLL
-      for (int h = 0; h < 2; ++h)
-        LASNN_UNROLL
-        for (int half = 0; half < 2; ++half)
-          share[t][h][half] = shareOf(in, ahead[t][h][half]);
+    sharesOf(in, ahead, share);
     LASNN_UNROLL
     for (uint32_t s = 0; s < 4; ++s)
       LASNN_UNROLL
