@@ -85,13 +85,14 @@ private:
     pop.soft_reset = false;
     pop.rho.clear();
     pop.initial.clear();
+    if (fires() && (n_.s_max > 1 || (n_.reset == plan::Reset::Subtract && !stateless()))) // graded spikes are counted in steps of rho
+      for (const int32_t rho : n_.rho)
+        pop.rho.push_back(scaled(rho));
     if (!fires() || stateless()) return true; // whatever it was reset to is forgotten
     if (n_.reset == plan::Reset::Subtract) {
       pop.reset = lmap::SUBTRACT;
       pop.compartments = a_.soft_reset_compartments;
       pop.soft_reset = pop.compartments > 1;
-      for (const int32_t rho : n_.rho)
-        pop.rho.push_back(scaled(rho));
     } else if (n_.reset == plan::Reset::None) { // one compartment integrates, a second compares
       pop.reset = lmap::NONE;
       pop.compartments = a_.soft_reset_compartments;
@@ -124,7 +125,8 @@ private:
     for (uint32_t k = 0; k < pop.channels; ++k) {
       const Range &raw = bounds_.raw[k], &after = bounds_.subtracted[k];
       if (stateless()) {
-        const bool matters = (raw.high > high && n_.v_threshold[k] >= high) || (raw.low < low && n_.v_threshold[k] < low);
+        const int64_t last = n_.v_threshold[k] + (n_.s_max > 1 ? int64_t(n_.s_max - 1) * n_.rho[k] : 0);
+        const bool matters = (raw.high > high && last >= high) || (raw.low < low && n_.v_threshold[k] < low);
         if (matters) return refuse("its clamp decides whether it fires" + channel(k), "use a threshold inside the clamp");
         continue;
       }

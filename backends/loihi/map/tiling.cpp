@@ -64,8 +64,12 @@ public:
   Tiling(const Model &model, const Chip &chip, const TilingOptions &options)
       : model_(model), chip_(chip), options_(options), costs_(eventCosts(chip)) {
     consumers_.resize(model.populations.size());
+    feedback_.resize(model.populations.size());
     for (uint32_t i = 0; i < model.projections.size(); ++i)
-      if (model.projections[i].source >= 0) consumers_[size_t(model.projections[i].source)].push_back(i);
+      if (const Projection &p = model.projections[i]; p.source >= 0) {
+        consumers_[size_t(p.source)].push_back(i);
+        if (uint32_t(p.source) > p.target) feedback_[p.target].insert(uint32_t(p.source));
+      }
   }
 
   TilingResult run() {
@@ -205,14 +209,37 @@ private:
   }
 
   void extend(const State &state, uint32_t index, const Candidate &candidate, std::vector<State> &next) {
+    State grown = state;
+    grown.grids[index] = candidate.grid;
     const Population &p = model_.populations[index];
-    double packets = 0;
-    uint64_t most = 0;
-    const std::vector<Tile> tiles = tilesOf(index, p, candidate.grid);
+    Outputs own = outputsOf(index, index, grown.grids);
+    if (!chip_.limits.output_entries.allows(own.most)) return reject(index, "output_entries");
+    grown.packets += own.packets;
+    for (uint32_t source : feedback_[index]) { // its grid was chosen before: this one's spikes go back there
+      const Outputs all = outputsOf(source, index, grown.grids), before = outputsOf(source, index + 1, grown.grids);
+      if (!chip_.limits.output_entries.allows(all.most)) return reject(index, "output_entries");
+      grown.packets += all.packets - before.packets;
+    }
+    grown.cores += candidate.grid.cores();
+    grown.busy_ns = std::max(grown.busy_ns, candidate.busy_ns + double(own.most) * p.rate * costs_.message_out_ns);
+    next.push_back(std::move(grown));
+  }
+
+  struct Outputs {
+    double packets = 0; ///< a step
+    uint64_t most = 0;  ///< entries of the fullest core
+  };
+
+  /// What a population sends to the targets from `first` on, whose grids are known.
+  Outputs outputsOf(uint32_t index, uint32_t first, const std::vector<Grid> &grids) const {
+    const Population &p = model_.populations[index];
+    Outputs outputs;
+    const std::vector<Tile> tiles = tilesOf(index, p, grids[index]);
     std::vector<uint64_t> entries(tiles.size(), 0);
     for (const uint32_t i : consumers_[index]) {
       const Projection &projection = model_.projections[i];
-      const Grid &grid = state.grids[projection.target];
+      if (projection.target < first) continue; // feedback: counted when its target is cut
+      const Grid &grid = grids[projection.target];
       // A tile's entries are a product of three sums, one an axis.
       std::map<std::pair<uint32_t, uint32_t>, uint64_t> by_c, by_y, by_x;
       for (size_t t = 0; t < tiles.size(); ++t) {
@@ -225,18 +252,13 @@ private:
       }
     }
     for (size_t t = 0; t < tiles.size(); ++t) {
-      packets += double(entries[t]) * p.rate;
-      most = std::max(most,
-                      uint64_t(std::ceil(double(entries[t]) * (chip_.slots.discrete + options_.across_chips * chip_.slots.across_chips))) +
-                          (p.soft_reset ? tiles[t].size() : 0));
+      outputs.packets += double(entries[t]) * p.rate;
+      outputs.most =
+          std::max(outputs.most,
+                   uint64_t(std::ceil(double(entries[t]) * (chip_.slots.discrete + options_.across_chips * chip_.slots.across_chips))) +
+                       (p.soft_reset ? tiles[t].size() : 0));
     }
-    if (!chip_.limits.output_entries.allows(most)) return reject(index, "output_entries");
-    State grown = state;
-    grown.grids[index] = candidate.grid;
-    grown.cores += candidate.grid.cores();
-    grown.packets += packets;
-    grown.busy_ns = std::max(grown.busy_ns, candidate.busy_ns + double(most) * p.rate * costs_.message_out_ns);
-    next.push_back(std::move(grown));
+    return outputs;
   }
 
   void rank(std::vector<State> &states) const {
@@ -257,6 +279,7 @@ private:
   const TilingOptions &options_;
   const EventCosts costs_;
   std::vector<std::vector<uint32_t>> consumers_;
+  std::vector<std::set<uint32_t>> feedback_; ///< by population: later ones that it hears
   TilingResult result_;
 };
 

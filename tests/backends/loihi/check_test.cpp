@@ -152,6 +152,8 @@ INSTANTIATE_TEST_SUITE_P(All, LoihiCheckDamage, testing::Values(
     DamageCase{"atom", "memory-unused atom synapses", [](lmap::Mapping &m) { core(m, 2)->set_axon_atoms(5, 2); }},
     DamageCase{"wrong_source", "source", [](lmap::Mapping &m) { m.mutable_layers(1)->set_sources(1, 0); }},
     DamageCase{"timing", "timing", [](lmap::Mapping &m) { m.mutable_layers(1)->set_start(2), m.mutable_header()->set_latency(2); }},
+    DamageCase{"timing_late", "timing", [](lmap::Mapping &m) { m.mutable_layers(1)->add_source_steps(1), m.mutable_layers(1)->add_source_steps(0); }},
+    DamageCase{"late_sources", "layer-sources", [](lmap::Mapping &m) { m.mutable_layers(1)->add_source_steps(0); }},
     DamageCase{"start", "start timing", [](lmap::Mapping &m) { m.mutable_layers(0)->set_start(1); }},
     DamageCase{"latency", "latency recorded", [](lmap::Mapping &m) { m.mutable_header()->set_latency(0); }},
     DamageCase{"synapse_count", "synapses", [](lmap::Mapping &m) { m.mutable_layers(0)->set_synapses(33); }},
@@ -167,6 +169,20 @@ INSTANTIATE_TEST_SUITE_P(All, LoihiCheckDamage, testing::Values(
     DamageCase{"recorded", "recorded", [](lmap::Mapping &m) { core(m, 0)->mutable_used()->set_synapse_words(9); }},
     DamageCase{"recorded_chips", "recorded", [](lmap::Mapping &m) { m.mutable_result()->set_chips(3); }}),
     [](const testing::TestParamInfo<DamageCase> &info) { return std::string(info.param.name); });
+
+// Feedback: what comes late may start later, by as many steps and no more.
+TEST(LoihiCheck, FeedbackMayStartLaterByItsDelays) {
+  const Chip chip = tinyChip();
+  lmap::Mapping m = smallMapping(chip);
+  lmap::Layer *hidden = m.mutable_layers(0);
+  hidden->add_sources(1), hidden->add_synapse_names("back"); // from 'out', which would have to fire
+  m.mutable_layers(1)->set_kind(lmap::SPIKING);
+  for (const uint32_t steps : {0u, 1u, 2u, 3u}) {
+    hidden->clear_source_steps();
+    hidden->add_source_steps(0), hidden->add_source_steps(steps);
+    EXPECT_EQ(codes(check::check(m, chip)).find("start") != std::string::npos, steps < 2) << steps; // 'out' starts at 1: its spikes act 2 steps behind 'hidden'
+  }
+}
 
 // No damage may end the checker: every byte of the message, changed.
 TEST(LoihiCheck, SurvivesAnyBytes) {
