@@ -106,6 +106,8 @@ private:
     const Population &p = model_.populations[index];
     const Grid &grid = candidate.grid;
     const Limits &l = chip_.limits;
+    if (const auto known = options_.refused.find({index, grid.parts_c, grid.parts_y, grid.parts_x}); known != options_.refused.end())
+      return known->second.c_str();
     const uint32_t largest = ((p.channels + grid.parts_c - 1) / grid.parts_c) * ((p.height + grid.parts_y - 1) / grid.parts_y) *
                              ((p.width + grid.parts_x - 1) / grid.parts_x);
     const uint64_t compartments = uint64_t(largest) * p.compartments;
@@ -131,7 +133,7 @@ private:
     }
     for (const Tile &tile : tiles) {
       uint64_t axons = p.soft_reset ? tile.size() : 0, words = axons;
-      std::set<std::pair<ListFormat, WeightFormat>> formats;
+      std::set<WeightFormat> formats; // a core that is short of them lets lists of one share theirs
       double events = 0;
       for (const uint32_t i : p.projections) {
         const Projection &projection = model_.projections[i];
@@ -144,7 +146,7 @@ private:
         }
         axons += cost.axons;
         words += cost.words;
-        formats.insert({cost.format, projection.format});
+        formats.insert(projection.format);
         events += double(cost.axons) * (projection.source < 0 ? 1 : model_.populations[size_t(projection.source)].rate);
         if (!l.words_per_axon.allows(cost.longest)) return "words_per_axon";
         if (!l.input_axons.allows(axons)) return "input_axons";

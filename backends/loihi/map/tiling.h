@@ -5,6 +5,7 @@
 #include "backends/loihi/map/objective.h"
 #include "backends/loihi/map/tile.h"
 
+#include <array>
 #include <map>
 
 namespace lasnn::loihi {
@@ -19,6 +20,8 @@ struct TilingOptions {
   Objective objective;
   uint32_t beam = 16, grids = 24; ///< states kept, grids kept a layer
   double across_chips = 0;        ///< share of entries that is assumed to cross chips
+  /// Grids (population, parts of channels, rows, columns) that turned out not to fit, and the limit.
+  std::map<std::array<uint32_t, 4>, std::string> refused;
 };
 
 struct TilingResult {
