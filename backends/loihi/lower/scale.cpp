@@ -221,10 +221,19 @@ private:
             best = *f;
             found = true;
           }
-      if (!found)
-        return refuse("weights " + to_string(range.low) + " .. " + to_string(range.high) + " of '" + p->name +
-                          "' fit no synapse format at scale " + to_string(scaled(1)) + " (8 bits hold -128 .. 127)",
-                      "use narrower weights (--weights), or a smaller overlapping pool before it");
+      if (!found) {
+        const std::string cure =
+            p->plain ? "use narrower weights (--weights)" : "use narrower weights (--weights), or a smaller overlapping pool before it";
+        const std::string what = "weights " + to_string(range.low) + " .. " + to_string(range.high) + " of '" + p->name + "' ";
+        const int64_t b = legal_.empty() ? 0 : legal_.back(), top = (int64_t(1) << b) - 1;
+        if (range.low < 0 && range.high > 0 ? range.low < -(top + 1) / 2 || range.high > top / 2 : magnitude(range) > top)
+          return refuse(what + "are too wide: a synapse of the chip has " + to_string(b) + " bits, which hold " +
+                            to_string(-(top + 1) / 2) + " .. " + to_string(top / 2) + ", or up to " + to_string(top) + " of one sign",
+                        cure);
+        return refuse(what + "fit no synapse format at scale " + to_string(scaled(1)) + ", whose exponents are " +
+                          to_string(a_.weight_exponent_min) + " .. " + to_string(a_.weight_exponent_max),
+                      cure);
+      }
       formats.push_back(best);
       bits += best.bits;
     }

@@ -38,6 +38,18 @@ template <class Body> void parallel(uint32_t threads, size_t count, const Body &
     thread.join();
 }
 
+/// The smallest change to a layer whose finest cut still breaks the limit.
+std::string cureOf(const std::string &limit) {
+  if (limit == "input_axons") return "let each of its neurons hear fewer: a smaller kernel, fewer input channels, or groups";
+  if (limit == "output_entries") return "let its neurons reach fewer cores: a smaller kernel or fewer channels in the layers that it feeds";
+  if (limit == "synapse_words" || limit == "words_per_axon")
+    return "use narrower weights (--weights), a smaller kernel or fewer input channels";
+  if (limit == "threshold_profiles") return "train with one threshold for the layer";
+  if (limit == "delay_slots") return "shorten the skip connections into it";
+  if (limit == "synapse_formats") return "let fewer synapses of different widths end in it";
+  return "use fewer bias registers (narrower weights in the first layer), or reset to zero";
+}
+
 class Mapper {
 public:
   Mapper(const Chip &chip, const MapOptions &options, const Provenance &provenance)
@@ -147,10 +159,18 @@ private:
     pass("cut");
     if (cut.failed >= 0) {
       const uint32_t p = uint32_t(cut.failed);
-      std::string reasons;
-      for (const auto &[key, count] : cut.rejections)
-        if (key.first == p) reasons += (reasons.empty() ? "" : ", ") + key.second + " (" + to_string(count) + " cuts)";
-      result_.errors.push_back("layer '" + model_.populations[p].name + "': no cut of it fits a core; limits met: " + reasons);
+      std::string reasons, binding;
+      uint64_t most = 0;
+      for (const auto &[key, count] : cut.rejections) {
+        if (key.first != p) continue;
+        const auto [needed, allowed] = cut.least.at(key);
+        reasons += (reasons.empty() ? "" : ", ") +
+                   (needed > 0 ? to_string(needed) + " " + key.second + ", allowed " + to_string(allowed) : key.second) + " (" +
+                   to_string(count) + (count == 1 ? " cut)" : " cuts)");
+        if (count > most) most = count, binding = key.second;
+      }
+      result_.errors.push_back("layer '" + model_.populations[p].name + "': no cut of it fits a core of chip '" + chip_.name +
+                               "'; the least that cuts need: " + reasons + "; " + cureOf(binding));
       return false;
     }
     partition_.cores.clear();

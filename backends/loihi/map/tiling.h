@@ -25,9 +25,10 @@ struct TilingOptions {
 };
 
 struct TilingResult {
-  std::vector<Grid> grids;                                         ///< by population
-  std::map<std::pair<uint32_t, std::string>, uint64_t> rejections; ///< (population, limit): grids refused
-  int64_t failed = -1;                                             ///< population without a grid that fits
+  std::vector<Grid> grids;                                                         ///< by population
+  std::map<std::pair<uint32_t, std::string>, uint64_t> rejections;                 ///< (population, limit): grids refused
+  std::map<std::pair<uint32_t, std::string>, std::pair<uint64_t, uint64_t>> least; ///< likewise: the smallest need, and what is allowed
+  int64_t failed = -1;                                                             ///< population without a grid that fits
 };
 
 TilingResult tile(const Model &model, const Chip &chip, const TilingOptions &options);

@@ -88,6 +88,43 @@ TEST(LoihiLower, LeakyThresholdsAreMultiplesOf64) {
   net.expectSame();
 }
 
+TEST(LoihiLower, WeightsWiderThanTheChipHolds) {
+  Net net;
+  Chip chip = loihi1();
+  chip.bits.weight = {0, 1, 2, 3, 4};
+  const std::string text = net.refusal(chip);
+  EXPECT_HAS(text, "layer 'hidden': weights -50 .. 34 of 's' are too wide: a synapse of the chip has 4 bits, which hold -8 .. 7, or up to "
+                   "15 of one sign; use narrower weights (--weights)\n");
+  EXPECT_HAS(text, "layer 'out': weights"); // all of them at once
+  for (plan::Layer &layer : net.plan.layers)
+    for (int8_t &w : layer.synapses[0].weight)
+      w = int8_t(w / 8);
+  net.expectSame(chip);
+}
+
+TEST(LoihiLower, ANetworkThatCannotFitSaysWhichLimitByHowMuchAndWhatHelps) {
+  const auto errorOf = [](const Net &net, const Chip &chip) {
+    const MapResult mapped = mapNetwork(net.plan, chip, {}, {});
+    return mapped.errors.empty() ? std::string() : mapped.errors[0];
+  };
+  Net net;
+  Chip chip = loihi1();
+  chip.limits.input_axons.value = 17;  // a hidden neuron hears 2 inputs, a read-out's all 48 hidden ones
+  chip.slots.population_atom_bits = 0; // none share an axon
+  std::string text = errorOf(net, chip);
+  EXPECT_HAS(text, "layer 'out': no cut of it fits a core of chip 'loihi1'; the least that cuts need: 48 input_axons, allowed 17 (");
+  EXPECT_HAS(text, "a smaller kernel, fewer input channels, or groups");
+  chip = loihi1();
+  chip.limits.synapse_words.value = 1;
+  EXPECT_HAS(errorOf(net, chip), "synapse_words, allowed 1 (");
+  chip = loihi1();
+  chip.limits.compartments.value = 8;
+  chip.mesh.chips = 1, chip.mesh.cores_per_chip = 2;
+  text = errorOf(net, chip);
+  EXPECT_HAS(text, "chips, allowed 1 chips");
+  EXPECT_HAS(text, "use fewer channels, or a board with more chips (mesh.chips of the chip's file)");
+}
+
 TEST(LoihiLower, MaximumPools) {
   Net net;
   net.plan.buffers.push_back({"pooled", 3, 2, 2, 1});
