@@ -170,7 +170,7 @@ private:
         if (count > most) most = count, binding = key.second;
       }
       result_.errors.push_back("layer '" + model_.populations[p].name + "': no cut of it fits a core of chip '" + chip_.name +
-                               "'; the least that cuts need: " + reasons + "; " + cureOf(binding));
+                               "', the least that cuts need: " + reasons + "; " + cureOf(binding));
       return false;
     }
     partition_.cores.clear();

@@ -112,7 +112,7 @@ TEST(LoihiLower, ANetworkThatCannotFitSaysWhichLimitByHowMuchAndWhatHelps) {
   chip.limits.input_axons.value = 17;  // a hidden neuron hears 2 inputs, a read-out's all 48 hidden ones
   chip.slots.population_atom_bits = 0; // none share an axon
   std::string text = errorOf(net, chip);
-  EXPECT_HAS(text, "layer 'out': no cut of it fits a core of chip 'loihi1'; the least that cuts need: 48 input_axons, allowed 17 (");
+  EXPECT_HAS(text, "layer 'out': no cut of it fits a core of chip 'loihi1', the least that cuts need: 48 input_axons, allowed 17 (");
   EXPECT_HAS(text, "a smaller kernel, fewer input channels, or groups");
   chip = loihi1();
   chip.limits.synapse_words.value = 1;
