@@ -1,11 +1,12 @@
 // lasnn-verify: proof that what runs is what was trained. Three comparisons on real data, layer by layer:
 //   source -> float    the imported network against the folded and fused one
 //   float  -> integer  what quantization changed (reported, judged by accuracy)
-//   integer -> target  the interpreter against every ISA, or the GPU, to the bit
+//   integer -> target  the interpreter against every ISA, the GPU, or the simulated chip, to the bit
 #include "backends/backend.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/passes.h"
 #include "tools/common/cli.h"
+#include "tools/common/loihi_device.h"
 #include "tools/common/model.h"
 #include "tools/common/samples.h"
 #include "tools/common/sweep.h"
@@ -96,8 +97,37 @@ struct Options {
   bool json = false, skipCorrupt = false, checksums = false;
 };
 
+/// How the network of a mapping was quantized, as its header tells.
+llvm::Expected<CompileOptions> optionsOf(const loihi::lmap::Header &header, snn::NetworkOp network, const std::string &path, const Options &o) {
+  CompileOptions options;
+  options.thresholdStep = findBackend("loihi")->thresholdStep();
+  const llvm::StringRef words = header.options();
+  const auto number = [&](llvm::StringRef flag) {
+    int value = 0;
+    const size_t at = words.find(flag);
+    if (at != llvm::StringRef::npos) words.substr(at + flag.size()).take_while([](char c) { return c >= '0' && c <= '9'; }).getAsInteger(10, value);
+    return value;
+  };
+  options.weightBits = words.contains("+") ? 0 : number("--weights=int"); // layers of several widths: the model's own
+  options.stateBits = number("--state-bits=");
+  if (header.calibration().empty()) return options;
+  if (o.calib.empty())
+    return llvm::createStringError(fmt::format("'{}' was compiled with calibration on {}; its integers are made anew here, so give --calib=SET:DIR with the same set", path,
+                                               header.calibration()));
+  data::LoadOptions load;
+  load.skipCorrupt = o.skipCorrupt, load.checksums = o.checksums, load.limit = 512;
+  llvm::StringRef(header.calibration()).split("(first ").second.take_while([](char c) { return c >= '0' && c <= '9'; }).getAsInteger(10, load.limit);
+  auto set = loadSamples(network, o.calib, "train", load);
+  if (!set) return set.takeError();
+  auto calibration = std::make_shared<CalibrationData>();
+  calibration->description = fmt::format("{} train, first {} images", set->name, set->count);
+  for (size_t i = 0; i < set->count; ++i) calibration->samples.emplace_back(set->image(i), set->image(i) + set->imageBytes());
+  options.calibration = calibration;
+  return options;
+}
+
 /// One artefact (or the network compiled here) against the source; returns the report, `proved` inside.
-llvm::Expected<nlohmann::ordered_json> verify(Model &source, snn::NetworkOp fused, Model &target,
+llvm::Expected<nlohmann::ordered_json> verify(Model &source, snn::NetworkOp fused, Model &target, const std::shared_ptr<ChipRuns> &chip,
                                               const data::Dataset &set, const Options &o) {
   std::vector<Run> runs; // source, float, integer, then one an ISA
   if (llvm::Error error = addRun(runs, makeInterpreter(source.network))) return error;
@@ -109,7 +139,9 @@ llvm::Expected<nlohmann::ordered_json> verify(Model &source, snn::NetworkOp fuse
     if (notRun.empty())
       if (llvm::Error error = addRun(runs, makeCuda(target.bytes.data.get(), target.bytes.size, 1, true))) return error;
   }
-  if (target.contents.x86 || target.kind != Model::Kind::Lasnn)
+  if (chip) {
+    if (llvm::Error error = addRun(runs, makeLoihi(chip))) return error;
+  } else if (target.contents.x86 || target.kind != Model::Kind::Lasnn)
     for (const std::string &isa : availableIsas())
       if (llvm::Error error = addRun(runs, makeX86(target.bytes.data.get(), target.bytes.size, isa))) return error;
   for (const Run &run : runs)
@@ -146,7 +178,8 @@ llvm::Expected<nlohmann::ordered_json> verify(Model &source, snn::NetworkOp fuse
       entry["layers"].push_back({{"name", layer.name}, {"compared", layer.compared}, {"different", layer.different}, {"first", layer.first}});
     report["comparisons"].push_back(std::move(entry));
   }
-  bool sameSource = target.kind != Model::Kind::Lasnn || target.contents.source_sha256 == source.sha256;
+  bool sameSource = chip ? chip->program->mapping.header().source_sha256() == source.sha256
+                         : target.kind != Model::Kind::Lasnn || target.contents.source_sha256 == source.sha256;
   if (!notRun.empty()) report["target_not_run"] = notRun;
   exact &= notRun.empty();
   report["checks"] = {{"artefact_is_of_this_model", sameSource}, {"folding_keeps_spikes", foldOk}, {"quantization_keeps_accuracy", accurate}, {"target_is_bit_exact", exact}};
@@ -187,7 +220,8 @@ int main(int argc, char **argv) {
   onnx_import::ImportOptions import;
   setUp(app, tool);
   app.add_option("model", o.model, "the source: .onnx or .mlir, float")->required();
-  app.add_option("artefacts", o.artefacts, ".lasnn files; none: compile for x86 in memory and verify that");
+  app.add_option("artefacts", o.artefacts, ".lasnn and .lmap files; none: compile for x86 in memory and verify that");
+  app.add_option("--calib", o.calib, "of an .lmap that was compiled with calibration: the same set, as SET:DIR");
   app.add_option("--data", o.data, "data set as SET:DIR, for some sets with ?key=value&... behind; SET: " + data::knownSets())->required();
   app.add_option("--split", o.split, "train or test")->check(CLI::IsMember({"train", "test"}));
   app.add_option("--limit", o.limit, "use the first N images; 0: all");
@@ -220,10 +254,27 @@ int main(int argc, char **argv) {
   snn::NetworkOp fusedNetwork = *fused->getOps<snn::NetworkOp>().begin();
 
   std::vector<Model> targets;
+  std::vector<std::shared_ptr<ChipRuns>> chips; ///< by target; null: no mapping
   for (const std::string &path : o.artefacts) {
-    auto target = loadModel(*context, path, import);
+    auto bytes = readFile(path);
+    if (!bytes) return fail(tool, bytes.takeError());
+    chips.push_back(nullptr);
+    if (isMapping(*bytes)) { // it holds no integer network: that is made again from the source, so that no weight of the file is its own witness
+      auto chip = loadMapping(*bytes, path);
+      if (!chip) return fail(tool, chip.takeError());
+      chips.back() = std::move(*chip);
+      auto compile = optionsOf(chips.back()->program->mapping.header(), fusedNetwork, path, o);
+      if (!compile) return fail(tool, compile.takeError());
+      Model target;
+      target.path = path, target.kind = Model::Kind::Mlir, target.module = fused->clone();
+      target.network = *target.module->getOps<snn::NetworkOp>().begin();
+      if (!runPasses(*target.module, [&](mlir::OpPassManager &m) { buildIntegerPipeline(m, *compile); })) return fail(tool, "the network was refused");
+      targets.push_back(std::move(target));
+      continue;
+    }
+    auto target = loadModel(*context, path, std::move(*bytes), import);
     if (!target) return fail(tool, target.takeError());
-    if (target->kind != Model::Kind::Lasnn) return fail(tool, fmt::format("'{}' is no artefact, expected a .lasnn file", path));
+    if (target->kind != Model::Kind::Lasnn) return fail(tool, fmt::format("'{}' is no artefact, expected a .lasnn or .lmap file", path));
     targets.push_back(std::move(*target));
   }
   if (targets.empty()) {
@@ -236,13 +287,13 @@ int main(int argc, char **argv) {
     auto artefact = findBackend("x86")->compile(target.network, Provenance{});
     if (mlir::failed(artefact)) return fail(tool, "target x86 cannot run this network");
     target.bytes = alignedCopy({reinterpret_cast<const char *>(artefact->bytes.data()), artefact->bytes.size()});
-    targets.push_back(std::move(target));
+    targets.push_back(std::move(target)), chips.push_back(nullptr);
   }
 
   bool proved = true;
   nlohmann::ordered_json reports = nlohmann::ordered_json::array();
-  for (Model &target : targets) {
-    auto report = verify(*source, fusedNetwork, target, *set, o);
+  for (auto [target, chip] : llvm::zip(targets, chips)) {
+    auto report = verify(*source, fusedNetwork, target, chip, *set, o);
     if (!report) return fail(tool, report.takeError());
     proved &= (*report)["proved"].get<bool>();
     if (!o.json) printReport(*report, o);

@@ -232,6 +232,13 @@ struct Planner {
     finish(std::move(layer), op.getResult(), view.sMax);
   }
 
+  /// Only rule T1 keeps the forms apart: a float network has no current, weight or scale that the rest could read.
+  void refuseFloats() {
+    for (auto op : network.getOps<LayerOp>())
+      refuse(op, "rule K4: layer \"" + op.getName() + "\" computes in f32, and targets compute in integers", "run snn-quantize first; lasnn-compile does");
+    if (!failed) refuse(network, "rule K4: the network is in float form and not fused into layers", "run snn-fuse-layers and snn-quantize first; lasnn-compile does");
+  }
+
   void run() {
     plan.name = network.getSymName().str();
     plan.timesteps = network.getTimesteps();
@@ -261,7 +268,8 @@ struct Planner {
 
 llvm::FailureOr<Network> planNetwork(NetworkOp network, llvm::StringRef backend) {
   Planner planner(network, backend);
-  planner.run();
+  if (network.isInteger()) planner.run();
+  else planner.refuseFloats();
   if (planner.failed) return failure();
   return std::move(planner.plan);
 }

@@ -134,6 +134,40 @@ snn.network @loop timesteps = 3 {
   snn.output "out" %0 : tensor<1x2x2xi32> loc("out")
 })";
 
+TEST(Loihi, D1_a_loop_is_mapped) {
+  Network network(kLoop);
+  ASSERT_TRUE(network.module) << network.all();
+  const Backend *backend = findBackend("loihi");
+  if (!backend) GTEST_SKIP() << "built without the loihi backend";
+  lasnn::TargetOptions options;
+  options.variant = "loihi1";
+  auto artefact = backend->compile(network.get(), {}, options);
+  ASSERT_TRUE(mlir::succeeded(artefact)) << network.all();
+  EXPECT_TRUE(artefact->errors.empty()) << artefact->errors[0];
+  EXPECT_FALSE(artefact->bytes.empty());
+}
+
+// Weights that are no integers: the chip has none, and says what makes them.
+TEST(Loihi, float_networks_are_refused_by_name) {
+  Network network(R"(
+snn.network @real timesteps = 2 {
+  %i = snn.input "in" : tensor<2xui8> loc("in")
+  %x = snn.encode %i events : (tensor<2xui8>) -> tensor<2xf32> loc("encode")
+  %0 = snn.layer "head" (%a = %x : tensor<2xf32>) -> tensor<1xf32> {
+    %c = snn.linear %a {weight = dense<0.5> : tensor<1x2xf32>} : (tensor<2xf32>) -> tensor<1xf32>
+    %r = snn.readout %c sum : (tensor<1xf32>) -> tensor<1xf32>
+    snn.yield %r : tensor<1xf32>
+  } loc("head")
+  snn.output "out" %0 : tensor<1xf32> loc("out")
+})");
+  ASSERT_TRUE(network.module) << network.all();
+  const Backend *backend = findBackend("loihi");
+  if (!backend) GTEST_SKIP() << "built without the loihi backend";
+  EXPECT_TRUE(mlir::failed(backend->check(network.get(), "loihi1")));
+  EXPECT_TRUE(network.has("rule K4")) << network.all();
+  EXPECT_TRUE(network.has("snn-quantize")) << network.all();
+}
+
 TEST(X86, D1_a_loop_is_planned) {
   Network network(kLoop);
   ASSERT_TRUE(network.module) << network.all();

@@ -162,26 +162,26 @@ std::string checkCuda(const Backend &backend, NetworkOp network, const Trace &tr
 }
 
 /// What the chip cannot hold it refuses, with a reason; what it takes equals the interpreter.
-std::string checkLoihi(const Backend &backend, NetworkOp network, const Trace &truth, Coverage &coverage) {
+std::string checkLoihi(const Backend &backend, NetworkOp network, const Trace &truth, const std::string &chip, Coverage &coverage) {
   Provenance provenance{"conformance", "", "random", std::string(64, '0'), ""};
   Diagnosed diagnosed(*network.getContext());
   TargetOptions options;
-  options.variant = "loihi2";
+  options.variant = chip;
   options.effort = 0;
   options.threads = 1;
   if (failed(backend.check(network, options.variant))) {
-    ++coverage.ran["loihi2, refused"];
+    ++coverage.ran[chip + ", refused"];
     return diagnosed.messages.empty() ? "loihi check: refuses without a message" : "";
   }
   auto first = backend.compile(network, provenance, options), second = backend.compile(network, provenance, options);
   if (failed(first) || failed(second)) return "loihi compile: " + diagnosed.first();
   if (!first->errors.empty()) {
-    ++coverage.ran["loihi2, refused"];
+    ++coverage.ran[chip + ", refused"];
     return "";
   }
   if (first->bytes != second->bytes) return "loihi compile: two mappings of one network differ";
   if (std::string difference = compareLoihi(first->bytes, truth); !difference.empty()) return "loihi " + difference;
-  ++coverage.ran["loihi2, simulated"];
+  ++coverage.ran[chip + (network.getOps<DelayOp>().empty() ? ", simulated" : ", simulated with delays")];
   return "";
 }
 
@@ -248,7 +248,7 @@ std::string checkNetwork(const NetworkSpec &spec, const CheckOptions &options, C
     else if (backend->name() == "cuda") // every third: the emulation takes ten times as long as all the rest
       difference = spec.seed % 3 ? "" : checkCuda(*backend, given, expected.trace, options, coverage);
     else if (backend->name() == "loihi")
-      difference = spec.seed % 3 == 1 ? checkLoihi(*backend, given, expected.trace, coverage) : "";
+      difference = spec.seed % 3 == 1 ? checkLoihi(*backend, given, expected.trace, spec.seed % 2 ? "loihi2" : "loihi1", coverage) : "";
     else difference = "backend " + backend->name().str() + ": the suite has no runner for it, add one to check_network.cpp";
     if (!difference.empty()) return difference;
   }

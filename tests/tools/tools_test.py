@@ -130,6 +130,23 @@ class Tools(unittest.TestCase):
         self.assertIn("FAIL  quantization", out)
         self.assertEqual(out.count("FAIL"), 1)
 
+    def test_verify_proves_a_mapped_chip(self):
+        chip, wrong = self.folder / "proved.lmap", self.folder / "wrong.lmap"
+        self.run_tool("lasnn-compile", self.model, "--target=loihi1", "-o", chip)
+        report = json.loads(self.run_tool("lasnn-verify", self.model, chip, self.artefact, self.data, "--limit=0", "--json").stdout)
+        self.assertTrue(report["proved"])
+        self.assertIn("loihi1", json.dumps(report))
+        for part in ("host", "memory"):  # the checker has no network to compare with
+            subprocess.run([BIN / "loihi_tamper", chip, wrong, part], check=True)
+            self.run_tool("lasnn-info", wrong)
+            out = self.run_tool("lasnn-verify", self.model, wrong, self.data, "--max-drop=100", code=1).stdout.decode()
+            self.assertIn("NOT proved", out)
+        wrong.unlink()
+        self.run_tool("lasnn-compile", self.model, "--target=loihi2", "--weights=int4", self.data.replace("--data", "--calib"), "--calib-limit=20", "-o", chip)
+        self.refused("lasnn-verify", self.model, chip, self.data, says="so give --calib=SET:DIR with the same set")
+        self.run_tool("lasnn-verify", self.model, chip, self.data, self.data.replace("--data", "--calib"), "--max-drop=100")
+        chip.unlink()
+
     def test_stages_can_be_printed_and_read_back(self):
         integer = self.run_tool("lasnn-compile", self.model, "--emit=snn-int").stdout
         self.assertIn(b"current_bits", integer)

@@ -57,7 +57,7 @@ llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, M
 
   if (text.empty()) return llvm::createStringError(fmt::format("'{}' is empty, expected an ONNX, MLIR or .lasnn model", name));
   ParserConfig config(&context, /*verifyAfterParse=*/true);
-  if (text.starts_with("LASNNMAP")) return llvm::createStringError(fmt::format("'{}' is a network mapped onto a chip (.lmap), expected a model; lasnn-run runs mappings", name));
+  if (text.starts_with("LASNNMAP")) return llvm::createStringError(fmt::format("'{}' is a network mapped onto a chip (.lmap), expected a model; lasnn-run runs mappings, lasnn-verify MODEL MAPPING proves them", name));
   if (text.starts_with("LASNN")) {
     model.kind = Model::Kind::Lasnn;
     char error[512] = "";

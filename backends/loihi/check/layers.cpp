@@ -18,21 +18,26 @@ uint64_t magnitude(int64_t low, int64_t high) { return std::max(low < 0 ? uint64
 /// Largest magnitude in a register of so many bits, sign included.
 uint64_t holds(uint32_t bits) { return (uint64_t(1) << (bits - 1)) - 1; }
 
-void checkTimes(Context &c, const lmap::Layer &layer, uint32_t index) {
+void checkTimes(Context &c, const lmap::Layer &layer) {
   const std::string place = fmt::format("layer '{}'", layer.name());
   c.found.limit("latency", place, layer.start(), c.mapping.header().latency(), "the layer starts after the run's latency: its last outputs would not be there", kMapAgain);
   if (layer.synapse_names_size() != layer.sources_size())
     c.found.rule("layer-sources", place, fmt::format("{} sources have {} names", layer.sources_size(), layer.synapse_names_size()), kMapAgain);
-  for (int32_t source : layer.sources()) {
+  const bool late = layer.source_steps_size() > 0;
+  if (late && layer.source_steps_size() != layer.sources_size())
+    return c.found.rule("layer-sources", place, fmt::format("{} sources are late by {} numbers of steps", layer.sources_size(), layer.source_steps_size()), kMapAgain);
+  for (int i = 0; i < layer.sources_size(); ++i) {
+    const int32_t source = layer.sources(i);
     if (source < -1 || source >= c.mapping.layers_size()) {
       c.found.rule("layer-sources", place, fmt::format("its source {} is no layer", source), kMapAgain);
       continue;
     }
     if (source >= 0 && c.mapping.layers(source).kind() != lmap::SPIKING)
       c.found.rule("layer-sources", place, fmt::format("its source '{}' is a read-out", c.mapping.layers(source).name()), kMapAgain);
-    // A loop's spikes are for the next step: their layer may start later.
-    if (source >= 0 && uint32_t(source) < index && c.mapping.layers(source).start() + 1 > layer.start())
-      c.found.limit("start", place, c.mapping.layers(source).start() + 1, layer.start(), fmt::format("its spikes come from '{}', which starts too late", c.mapping.layers(source).name()), kMapAgain);
+    // Feedback's spikes are for a later step of the network: their layer may start later by as many.
+    const uint64_t from = source >= 0 ? uint64_t(c.mapping.layers(source).start()) + 1 : 0, by = uint64_t(layer.start()) + (late ? layer.source_steps(i) : 0);
+    if (from > by)
+      c.found.limit("start", place, from, by, fmt::format("its spikes come from '{}', which starts too late", c.mapping.layers(source).name()), kMapAgain);
   }
 }
 
@@ -62,7 +67,7 @@ void checkVectors(Context &c, const lmap::Layer &layer) {
     c.found.equal("layer-vectors", place, uint64_t(size), channels, fmt::format("it has {} {} for {} channels", size, what, channels), kMapAgain);
     return false;
   };
-  whole(layer.bias_size(), "biases", false), whole(layer.rho_size(), "reset amounts", layer.reset() == lmap::SUBTRACT), whole(layer.v_initial_size(), "initial voltages", false);
+  whole(layer.bias_size(), "biases", false), whole(layer.rho_size(), "reset amounts", layer.reset() == lmap::SUBTRACT || layer.s_max() > 1), whole(layer.v_initial_size(), "initial voltages", false);
   if (layer.kind() != lmap::SPIKING || !whole(layer.v_threshold_size(), "thresholds", true)) return;
   const int64_t step = int64_t(1) << a.threshold_shift, most = ((int64_t(1) << a.threshold_mantissa) - 1) * step;
   for (int32_t threshold : layer.v_threshold()) {
@@ -97,7 +102,7 @@ void checkLayers(Context &c) {
       c.found.limit("layer-size", place, std::max<uint64_t>(1, sizeOf(layer)), sizeOf(layer) ? kMostNeurons : 0, "its number of neurons", kMapAgain);
       continue;
     }
-    checkTimes(c, layer, uint32_t(i));
+    checkTimes(c, layer);
     checkWidths(c, layer);
     checkVectors(c, layer);
     if (layer.kind() == lmap::SPIKING) continue;

@@ -60,19 +60,21 @@ private:
     for (const auto &[target, synapses] : axon.targets) {
       expanded[target.layer] += synapses[atom];
       counts[at->second].layers[target.layer].expanded += synapses[atom];
-      checkTime(place, at->second, source, target);
+      checkTime(place, source, target);
     }
   }
 
-  void checkTime(const std::string &place, uint32_t core, int32_t source, const Axon::Target &target) {
+  void checkTime(const std::string &place, int32_t source, const Axon::Target &target) {
     const lmap::Layer &layer = c.mapping.layers(int(target.layer));
-    if (std::find(layer.sources().begin(), layer.sources().end(), source) == layer.sources().end())
-      return c.found.rule("source", place, fmt::format("spikes of {} reach '{}', which does not take them", nameOf(c.mapping, source), layer.name()), kMapAgain);
+    bool known = false;
     const int64_t own = source < 0 ? layer.start() : int64_t(layer.start()) - c.mapping.layers(source).start() - 1;
-    if (own == target.delay) return;
-    if (own + 1 == target.delay) // what was said at the step before
-      for (const lmap::Projection &p : c.mapping.cores(int(core)).projections())
-        if (p.source() == source && p.layer() == target.layer && p.delay() == target.delay) return;
+    for (int i = 0; i < layer.sources_size(); ++i) {
+      if (layer.sources(i) != source) continue;
+      known = true;
+      if (own + (i < layer.source_steps_size() ? layer.source_steps(i) : 0) == target.delay) return; // or late by whole steps of the network
+    }
+    if (!known)
+      return c.found.rule("source", place, fmt::format("spikes of {} reach '{}', which does not take them", nameOf(c.mapping, source), layer.name()), kMapAgain);
     c.found.rule("timing", place, fmt::format("spikes of {} reach '{}' with a delay of {}, its start asks for {}", nameOf(c.mapping, source), layer.name(), target.delay, own), kMapAgain);
   }
 

@@ -31,6 +31,7 @@ struct Projection {
   std::shared_ptr<const std::vector<int8_t>> weight; ///< [channels_out][channels_in / groups][y.taps][x.taps]
   bool plain = true;                                 ///< each synapse is one of `weight`
   double density = 1;                                ///< share of weights that are not 0
+  uint32_t steps = 0;                                ///< network steps late (snn.delay)
   uint32_t delay = 0;                                ///< beyond the step that every spike takes
   WeightFormat format;
 
@@ -82,7 +83,7 @@ struct Model {
   std::vector<int8_t> encode_table;
   uint32_t output_count = 0;
   float output_scale = 1;
-  std::vector<Population> populations; ///< sources before targets
+  std::vector<Population> populations; ///< sources before targets, but for feedback
   std::vector<Projection> projections;
 
   uint64_t neurons() const {

@@ -85,13 +85,14 @@ private:
     pop.soft_reset = false;
     pop.rho.clear();
     pop.initial.clear();
+    if (fires() && (n_.s_max > 1 || (n_.reset == plan::Reset::Subtract && !stateless()))) // graded spikes are counted in steps of rho
+      for (const int32_t rho : n_.rho)
+        pop.rho.push_back(scaled(rho));
     if (!fires() || stateless()) return true; // whatever it was reset to is forgotten
     if (n_.reset == plan::Reset::Subtract) {
       pop.reset = lmap::SUBTRACT;
       pop.compartments = a_.soft_reset_compartments;
       pop.soft_reset = pop.compartments > 1;
-      for (const int32_t rho : n_.rho)
-        pop.rho.push_back(scaled(rho));
     } else if (n_.reset == plan::Reset::None) { // one compartment integrates, a second compares
       pop.reset = lmap::NONE;
       pop.compartments = a_.soft_reset_compartments;
@@ -124,7 +125,8 @@ private:
     for (uint32_t k = 0; k < pop.channels; ++k) {
       const Range &raw = bounds_.raw[k], &after = bounds_.subtracted[k];
       if (stateless()) {
-        const bool matters = (raw.high > high && n_.v_threshold[k] >= high) || (raw.low < low && n_.v_threshold[k] < low);
+        const int64_t last = n_.v_threshold[k] + (n_.s_max > 1 ? int64_t(n_.s_max - 1) * n_.rho[k] : 0);
+        const bool matters = (raw.high > high && last >= high) || (raw.low < low && n_.v_threshold[k] < low);
         if (matters) return refuse("its clamp decides whether it fires" + channel(k), "use a threshold inside the clamp");
         continue;
       }
@@ -219,10 +221,19 @@ private:
             best = *f;
             found = true;
           }
-      if (!found)
-        return refuse("weights " + to_string(range.low) + " .. " + to_string(range.high) + " of '" + p->name +
-                          "' fit no synapse format at scale " + to_string(scaled(1)) + " (8 bits hold -128 .. 127)",
-                      "use narrower weights (--weights), or a smaller overlapping pool before it");
+      if (!found) {
+        const std::string cure =
+            p->plain ? "use narrower weights (--weights)" : "use narrower weights (--weights), or a smaller overlapping pool before it";
+        const std::string what = "weights " + to_string(range.low) + " .. " + to_string(range.high) + " of '" + p->name + "' ";
+        const int64_t b = legal_.empty() ? 0 : legal_.back(), top = (int64_t(1) << b) - 1;
+        if (range.low < 0 && range.high > 0 ? range.low < -(top + 1) / 2 || range.high > top / 2 : magnitude(range) > top)
+          return refuse(what + "are too wide: a synapse of the chip has " + to_string(b) + " bits, which hold " +
+                            to_string(-(top + 1) / 2) + " .. " + to_string(top / 2) + ", or up to " + to_string(top) + " of one sign",
+                        cure);
+        return refuse(what + "fit no synapse format at scale " + to_string(scaled(1)) + ", whose exponents are " +
+                          to_string(a_.weight_exponent_min) + " .. " + to_string(a_.weight_exponent_max),
+                      cure);
+      }
       formats.push_back(best);
       bits += best.bits;
     }

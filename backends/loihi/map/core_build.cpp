@@ -1,6 +1,7 @@
 #include "backends/loihi/map/core_build.h"
 
 #include <algorithm>
+#include <map>
 
 namespace lasnn::loihi {
 
@@ -38,6 +39,33 @@ uint32_t formatId(const TileSynapses &synapses, const WeightFormat &weight, std:
   }
   formats.push_back(f);
   return uint32_t(formats.size());
+}
+
+bool tooMany(size_t formats, const Chip &chip) {
+  return !chip.limits.synapse_formats.allows(formats) || formats >= size_t(1) << chip.bits.format_id;
+}
+
+/// Lists whose weights mean the same share one format, SPARSE and wide enough for all of them. It may cost words.
+void shareFormats(const Model &model, const Chip &chip, CoreBuild &core) {
+  std::map<WeightFormat, ListFormat> widest;
+  for (const CoreProjection &made : core.projections) {
+    ListFormat &f = widest[model.projections[made.projection].format];
+    f.encoding = lmap::SPARSE;
+    f.weight_bits = made.synapses.format.weight_bits;
+    f.delay_bits = std::max(f.delay_bits, made.synapses.format.delay_bits);
+    for (const std::vector<ListSynapse> &list : made.synapses.lists)
+      f.index_bits = std::max(f.index_bits, legalBits(chip.bits.index, list.empty() ? 0 : list.back().index).value_or(0));
+  }
+  core.formats.clear();
+  core.used.set_longest_list(0);
+  for (CoreProjection &made : core.projections) {
+    const WeightFormat &weight = model.projections[made.projection].format;
+    const uint32_t before = made.synapses.words;
+    setFormat(made.synapses, widest.at(weight), chip);
+    made.format = formatId(made.synapses, weight, core.formats);
+    core.used.set_synapse_words(core.used.synapse_words() - before + made.synapses.words);
+    core.used.set_longest_list(std::max(core.used.longest_list(), made.synapses.longest));
+  }
 }
 
 } // namespace
@@ -90,6 +118,7 @@ CoreBuild buildCore(const Model &model, const CoreTiles &tiles, const Chip &chip
     }
     compartment += size * p.compartments;
   }
+  if (tooMany(core.formats.size(), chip)) shareFormats(model, chip, core);
   used.set_compartments(compartment);
   used.set_synapse_formats(uint32_t(core.formats.size()));
   used.set_compartment_profiles(uint32_t(core.profiles.size()));

@@ -27,6 +27,9 @@ void emitLayer(const Model &model, const Population &p, lmap::Layer &layer) {
     layer.add_sources(model.projections[i].source);
     layer.add_synapse_names(model.projections[i].name);
   }
+  if (std::any_of(p.projections.begin(), p.projections.end(), [&](uint32_t i) { return model.projections[i].steps > 0; }))
+    for (const uint32_t i : p.projections)
+      layer.add_source_steps(model.projections[i].steps);
   layer.set_decay(p.decay);
   layer.set_reset(p.reset);
   layer.set_s_max(p.s_max);

@@ -38,6 +38,18 @@ template <class Body> void parallel(uint32_t threads, size_t count, const Body &
     thread.join();
 }
 
+/// The smallest change to a layer whose finest cut still breaks the limit.
+std::string cureOf(const std::string &limit) {
+  if (limit == "input_axons") return "let each of its neurons hear fewer: a smaller kernel, fewer input channels, or groups";
+  if (limit == "output_entries") return "let its neurons reach fewer cores: a smaller kernel or fewer channels in the layers that it feeds";
+  if (limit == "synapse_words" || limit == "words_per_axon")
+    return "use narrower weights (--weights), a smaller kernel or fewer input channels";
+  if (limit == "threshold_profiles") return "train with one threshold for the layer";
+  if (limit == "delay_slots") return "shorten the skip connections into it";
+  if (limit == "synapse_formats") return "let fewer synapses of different widths end in it";
+  return "use fewer bias registers (narrower weights in the first layer), or reset to zero";
+}
+
 class Mapper {
 public:
   Mapper(const Chip &chip, const MapOptions &options, const Provenance &provenance)
@@ -55,29 +67,57 @@ public:
     model_ = std::move(*lowered.model);
     for (Population &p : model_.populations) // silent layers still count a little: their cores have to lie somewhere
       if (const auto rate = options_.rates.find(p.name); rate != options_.rates.end()) p.rate = std::max(rate->second, 1e-3);
-    if (!cut(0)) return std::move(result_);
-    if (builds_.size() > chip_.mesh.cores_per_chip && !entriesFit(1)) {
-      // What crosses chips takes two entries: cut again as if everything did, unless that is worse than not fitting.
-      const Partition partition = partition_;
-      const std::vector<CoreBuild> builds = builds_;
-      const std::vector<std::string> errors = result_.errors;
-      if (!cut(1)) partition_ = partition, builds_ = builds, result_.errors = errors;
-    }
-    const Traffic traffic = trafficOf(model_, partition_, builds_);
-    std::vector<uint32_t> address = place(traffic, chip_, placing());
-    pass("place");
-    lmap::Mapping mapping;
-    emit(model_, partition_, builds_, address, chip_, mapping);
-    header(mapping);
-    pass("write");
-    report(traffic, address, mapping);
-    violations(mapping);
-    pass("compare");
-    result_.mapping = std::move(mapping);
+    // Cuts are priced by bounds, and what shares axons or crosses chips is known only now: what turns out too large is cut in another way.
+    for (uint32_t round = 0; attempt() && round < 12 && refuse(*result_.mapping); ++round)
+      ;
+    if (!result_.mapping && first_) result_.mapping = std::move(first_), result_.errors = std::move(first_errors_);
+    if (result_.mapping) violations(*result_.mapping);
     return std::move(result_);
   }
 
 private:
+  /// One cut, placed and written; false when no cut fits.
+  bool attempt() {
+    result_.mapping.reset();
+    result_.errors.clear();
+    if (!cut(0)) return false;
+    if (builds_.size() > chip_.mesh.cores_per_chip && !entriesFit(1)) {
+      // What crosses chips takes two entries: cut again as if everything did, unless that is worse than not fitting.
+      const Partition partition = partition_;
+      const std::vector<CoreBuild> builds = builds_;
+      const std::vector<Grid> grids = grids_;
+      const std::vector<std::string> errors = result_.errors;
+      if (!cut(1)) partition_ = partition, builds_ = builds, grids_ = grids, result_.errors = errors;
+    }
+    const Traffic traffic = trafficOf(model_, partition_, builds_);
+    address_ = place(traffic, chip_, placing());
+    pass("place");
+    lmap::Mapping mapping;
+    emit(model_, partition_, builds_, address_, chip_, mapping);
+    header(mapping);
+    pass("write");
+    report(traffic, address_, mapping);
+    pass("compare");
+    result_.mapping = std::move(mapping);
+    return true;
+  }
+
+  /// Remembers the grids of the cores that break a limit; false: none does, or nothing new is learnt.
+  bool refuse(const lmap::Mapping &mapping) {
+    std::map<uint32_t, const lmap::Core *> core_at;
+    for (const lmap::Core &core : mapping.cores())
+      core_at[core.address()] = &core;
+    bool learnt = false;
+    for (size_t c = 0; c < partition_.cores.size(); ++c)
+      if (const char *limit = brokenLimit(core_at.at(address_[c])->used(), 0, chip_))
+        for (const Tile &tile : partition_.cores[c]) {
+          const Grid &grid = grids_[tile.population];
+          learnt |= refused_.try_emplace({tile.population, grid.parts_c, grid.parts_y, grid.parts_x}, limit).second;
+        }
+    if (learnt && !first_) first_ = mapping, first_errors_ = result_.errors;
+    return learnt;
+  }
+
   void pass(const char *name) {
     const auto now = std::chrono::steady_clock::now();
     result_.times.push_back({name, std::chrono::duration<double, std::milli>(now - since_).count()});
@@ -114,14 +154,23 @@ private:
     static constexpr uint32_t kBeam[] = {1, 4, 16, 48, 128}, kGrids[] = {2, 8, 16, 32, 64};
     tiling.beam = kBeam[std::min<uint32_t>(options_.effort, 4)];
     tiling.grids = kGrids[std::min<uint32_t>(options_.effort, 4)];
+    tiling.refused = refused_;
     TilingResult cut = tile(model_, chip_, tiling);
     pass("cut");
     if (cut.failed >= 0) {
       const uint32_t p = uint32_t(cut.failed);
-      std::string reasons;
-      for (const auto &[key, count] : cut.rejections)
-        if (key.first == p) reasons += (reasons.empty() ? "" : ", ") + key.second + " (" + to_string(count) + " cuts)";
-      result_.errors.push_back("layer '" + model_.populations[p].name + "': no cut of it fits a core; limits met: " + reasons);
+      std::string reasons, binding;
+      uint64_t most = 0;
+      for (const auto &[key, count] : cut.rejections) {
+        if (key.first != p) continue;
+        const auto [needed, allowed] = cut.least.at(key);
+        reasons += (reasons.empty() ? "" : ", ") +
+                   (needed > 0 ? to_string(needed) + " " + key.second + ", allowed " + to_string(allowed) : key.second) + " (" +
+                   to_string(count) + (count == 1 ? " cut)" : " cuts)");
+        if (count > most) most = count, binding = key.second;
+      }
+      result_.errors.push_back("layer '" + model_.populations[p].name + "': no cut of it fits a core of chip '" + chip_.name +
+                               "', the least that cuts need: " + reasons + "; " + cureOf(binding));
       return false;
     }
     partition_.cores.clear();
@@ -129,6 +178,7 @@ private:
       for (Tile &tile : tilesOf(p, model_.populations[p], cut.grids[p]))
         partition_.cores.push_back({std::move(tile)});
     rejections_ = std::move(cut.rejections);
+    grids_ = std::move(cut.grids);
     build();
     pass("build");
     if (options_.objective.cores > 0 && options_.effort > 0) {
@@ -260,6 +310,11 @@ private:
   Model model_;
   Partition partition_;
   std::vector<CoreBuild> builds_;
+  std::vector<uint32_t> address_; ///< by core of the partition
+  std::vector<Grid> grids_;       ///< by population
+  std::map<std::array<uint32_t, 4>, std::string> refused_;
+  std::optional<lmap::Mapping> first_; ///< that did not fit: shown when no other does
+  std::vector<std::string> first_errors_;
   std::map<std::pair<uint32_t, std::string>, uint64_t> rejections_;
   MapResult result_;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();

@@ -184,7 +184,14 @@ TileSynapses tileSynapses(const Projection &projection, const Population &popula
   else
     addNeurons(projection, population, tile, base, sharing, out);
   const uint32_t delay_bits = legalBits(chip.bits.delay, projection.delay).value_or(0);
-  out.format = bestFormat(out.lists, std::vector<uint32_t>(out.lists.size(), 1), projection.format.bits, delay_bits, chip);
+  setFormat(out, bestFormat(out.lists, std::vector<uint32_t>(out.lists.size(), 1), projection.format.bits, delay_bits, chip), chip);
+  return out;
+}
+
+void setFormat(TileSynapses &out, const ListFormat &format, const Chip &chip) {
+  out.format = format;
+  out.bits = {};
+  out.words = out.longest = 0;
   for (const std::vector<ListSynapse> &list : out.lists) {
     const ListBits bits = listBits(list, out.format, chip).value_or(ListBits{});
     const uint32_t words = wordsOf(bits.total());
@@ -197,7 +204,6 @@ TileSynapses tileSynapses(const Projection &projection, const Population &popula
     out.bits.entries += bits.entries;
     out.bits.synapses += list.size();
   }
-  return out;
 }
 
 TileCost tileCost(const Projection &p, const Population &population, const Tile &tile, const Chip &chip) {

@@ -43,6 +43,9 @@ struct TileSynapses {
   uint32_t words = 0, longest = 0;
 };
 
+/// Makes it the lists' format, and counts their bits and words again.
+void setFormat(TileSynapses &synapses, const ListFormat &format, const Chip &chip);
+
 /// The lists from a projection to a tile whose first neuron has compartment `base`.
 TileSynapses tileSynapses(const Projection &projection, const Population &population, const Tile &tile, uint32_t base, const Chip &chip);
 

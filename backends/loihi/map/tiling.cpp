@@ -64,8 +64,12 @@ public:
   Tiling(const Model &model, const Chip &chip, const TilingOptions &options)
       : model_(model), chip_(chip), options_(options), costs_(eventCosts(chip)) {
     consumers_.resize(model.populations.size());
+    feedback_.resize(model.populations.size());
     for (uint32_t i = 0; i < model.projections.size(); ++i)
-      if (model.projections[i].source >= 0) consumers_[size_t(model.projections[i].source)].push_back(i);
+      if (const Projection &p = model.projections[i]; p.source >= 0) {
+        consumers_[size_t(p.source)].push_back(i);
+        if (uint32_t(p.source) > p.target) feedback_[p.target].insert(uint32_t(p.source));
+      }
   }
 
   TilingResult run() {
@@ -95,26 +99,39 @@ private:
     double cores, packets, busy_ns, score;
   };
 
-  void reject(uint32_t population, const char *limit) { ++result_.rejections[{population, limit}]; }
+  void reject(uint32_t population, const char *limit) {
+    ++result_.rejections[{population, limit}];
+    auto &least = result_.least[{population, limit}];
+    if (need_.first > 0 && (least.first == 0 || need_.first < least.first)) least = need_;
+  }
+
+  template <class L> bool over(const L &limit, uint64_t needed) {
+    need_ = {needed, uint64_t(limit)};
+    return !limit.allows(needed);
+  }
 
   /// The first limit that some tile of the grid breaks, but for output entries; fills the candidate.
   const char *check(uint32_t index, Candidate &candidate) {
     const Population &p = model_.populations[index];
     const Grid &grid = candidate.grid;
     const Limits &l = chip_.limits;
+    if (const auto known = options_.refused.find({index, grid.parts_c, grid.parts_y, grid.parts_x}); known != options_.refused.end()) {
+      need_ = {0, 0};
+      return known->second.c_str();
+    }
     const uint32_t largest = ((p.channels + grid.parts_c - 1) / grid.parts_c) * ((p.height + grid.parts_y - 1) / grid.parts_y) *
                              ((p.width + grid.parts_x - 1) / grid.parts_x);
     const uint64_t compartments = uint64_t(largest) * p.compartments;
-    if (!l.compartments.allows(compartments)) return "compartments";
+    if (over(l.compartments, compartments)) return "compartments";
     uint32_t delay = 0;
     for (const uint32_t i : p.projections)
       delay = std::max(delay, model_.projections[i].delay);
-    if (!l.delay_slots.allows(compartments * (delay + 1))) return "delay_slots";
-    if (!l.destination_groups.allows(p.soft_reset ? 2 : 1)) return "destination_groups";
+    if (over(l.delay_slots, compartments * (delay + 1))) return "delay_slots";
+    if (over(l.destination_groups, p.soft_reset ? 2 : 1)) return "destination_groups";
     for (uint32_t i = 0; i < grid.parts_c; ++i) {
       std::set<int64_t> thresholds(p.threshold.begin() + partStart(p.channels, grid.parts_c, i),
                                    p.threshold.begin() + partStart(p.channels, grid.parts_c, i + 1));
-      if (!l.threshold_profiles.allows(thresholds.size())) return "threshold_profiles";
+      if (over(l.threshold_profiles, thresholds.size())) return "threshold_profiles";
     }
     // Tiles along an axis differ at the borders only: the first, the last, and those between, whose widths may differ by one.
     std::set<std::pair<uint32_t, uint32_t>> seen;
@@ -127,7 +144,7 @@ private:
     }
     for (const Tile &tile : tiles) {
       uint64_t axons = p.soft_reset ? tile.size() : 0, words = axons;
-      std::set<std::pair<ListFormat, WeightFormat>> formats;
+      std::set<WeightFormat> formats; // a core that is short of them lets lists of one share theirs
       double events = 0;
       for (const uint32_t i : p.projections) {
         const Projection &projection = model_.projections[i];
@@ -140,15 +157,15 @@ private:
         }
         axons += cost.axons;
         words += cost.words;
-        formats.insert({cost.format, projection.format});
+        formats.insert(projection.format);
         events += double(cost.axons) * (projection.source < 0 ? 1 : model_.populations[size_t(projection.source)].rate);
-        if (!l.words_per_axon.allows(cost.longest)) return "words_per_axon";
-        if (!l.input_axons.allows(axons)) return "input_axons";
-        if (!l.synapse_words.allows(words)) return "synapse_words";
+        if (over(l.words_per_axon, cost.longest)) return "words_per_axon";
+        if (over(l.input_axons, axons)) return "input_axons";
+        if (over(l.synapse_words, words)) return "synapse_words";
       }
-      if (!l.input_axons.allows(axons)) return "input_axons";
-      if (!l.synapse_words.allows(words)) return "synapse_words";
-      if (!l.synapse_formats.allows(formats.size())) return "synapse_formats";
+      if (over(l.input_axons, axons)) return "input_axons";
+      if (over(l.synapse_words, words)) return "synapse_words";
+      if (over(l.synapse_formats, formats.size())) return "synapse_formats";
       candidate.input_axons = std::max(candidate.input_axons, axons);
       candidate.words = std::max(candidate.words, words);
       candidate.busy_ns =
@@ -205,14 +222,37 @@ private:
   }
 
   void extend(const State &state, uint32_t index, const Candidate &candidate, std::vector<State> &next) {
+    State grown = state;
+    grown.grids[index] = candidate.grid;
     const Population &p = model_.populations[index];
-    double packets = 0;
-    uint64_t most = 0;
-    const std::vector<Tile> tiles = tilesOf(index, p, candidate.grid);
+    Outputs own = outputsOf(index, index, grown.grids);
+    if (over(chip_.limits.output_entries, own.most)) return reject(index, "output_entries");
+    grown.packets += own.packets;
+    for (uint32_t source : feedback_[index]) { // its grid was chosen before: this one's spikes go back there
+      const Outputs all = outputsOf(source, index, grown.grids), before = outputsOf(source, index + 1, grown.grids);
+      if (over(chip_.limits.output_entries, all.most)) return reject(index, "output_entries");
+      grown.packets += all.packets - before.packets;
+    }
+    grown.cores += candidate.grid.cores();
+    grown.busy_ns = std::max(grown.busy_ns, candidate.busy_ns + double(own.most) * p.rate * costs_.message_out_ns);
+    next.push_back(std::move(grown));
+  }
+
+  struct Outputs {
+    double packets = 0; ///< a step
+    uint64_t most = 0;  ///< entries of the fullest core
+  };
+
+  /// What a population sends to the targets from `first` on, whose grids are known.
+  Outputs outputsOf(uint32_t index, uint32_t first, const std::vector<Grid> &grids) const {
+    const Population &p = model_.populations[index];
+    Outputs outputs;
+    const std::vector<Tile> tiles = tilesOf(index, p, grids[index]);
     std::vector<uint64_t> entries(tiles.size(), 0);
     for (const uint32_t i : consumers_[index]) {
       const Projection &projection = model_.projections[i];
-      const Grid &grid = state.grids[projection.target];
+      if (projection.target < first) continue; // feedback: counted when its target is cut
+      const Grid &grid = grids[projection.target];
       // A tile's entries are a product of three sums, one an axis.
       std::map<std::pair<uint32_t, uint32_t>, uint64_t> by_c, by_y, by_x;
       for (size_t t = 0; t < tiles.size(); ++t) {
@@ -225,18 +265,13 @@ private:
       }
     }
     for (size_t t = 0; t < tiles.size(); ++t) {
-      packets += double(entries[t]) * p.rate;
-      most = std::max(most,
-                      uint64_t(std::ceil(double(entries[t]) * (chip_.slots.discrete + options_.across_chips * chip_.slots.across_chips))) +
-                          (p.soft_reset ? tiles[t].size() : 0));
+      outputs.packets += double(entries[t]) * p.rate;
+      outputs.most =
+          std::max(outputs.most,
+                   uint64_t(std::ceil(double(entries[t]) * (chip_.slots.discrete + options_.across_chips * chip_.slots.across_chips))) +
+                       (p.soft_reset ? tiles[t].size() : 0));
     }
-    if (!chip_.limits.output_entries.allows(most)) return reject(index, "output_entries");
-    State grown = state;
-    grown.grids[index] = candidate.grid;
-    grown.cores += candidate.grid.cores();
-    grown.packets += packets;
-    grown.busy_ns = std::max(grown.busy_ns, candidate.busy_ns + double(most) * p.rate * costs_.message_out_ns);
-    next.push_back(std::move(grown));
+    return outputs;
   }
 
   void rank(std::vector<State> &states) const {
@@ -257,7 +292,9 @@ private:
   const TilingOptions &options_;
   const EventCosts costs_;
   std::vector<std::vector<uint32_t>> consumers_;
+  std::vector<std::set<uint32_t>> feedback_; ///< by population: later ones that it hears
   TilingResult result_;
+  std::pair<uint64_t, uint64_t> need_; ///< of the limit looked at last: needed, allowed
 };
 
 } // namespace

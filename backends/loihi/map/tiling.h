@@ -5,6 +5,7 @@
 #include "backends/loihi/map/objective.h"
 #include "backends/loihi/map/tile.h"
 
+#include <array>
 #include <map>
 
 namespace lasnn::loihi {
@@ -19,12 +20,15 @@ struct TilingOptions {
   Objective objective;
   uint32_t beam = 16, grids = 24; ///< states kept, grids kept a layer
   double across_chips = 0;        ///< share of entries that is assumed to cross chips
+  /// Grids (population, parts of channels, rows, columns) that turned out not to fit, and the limit.
+  std::map<std::array<uint32_t, 4>, std::string> refused;
 };
 
 struct TilingResult {
-  std::vector<Grid> grids;                                         ///< by population
-  std::map<std::pair<uint32_t, std::string>, uint64_t> rejections; ///< (population, limit): grids refused
-  int64_t failed = -1;                                             ///< population without a grid that fits
+  std::vector<Grid> grids;                                                         ///< by population
+  std::map<std::pair<uint32_t, std::string>, uint64_t> rejections;                 ///< (population, limit): grids refused
+  std::map<std::pair<uint32_t, std::string>, std::pair<uint64_t, uint64_t>> least; ///< likewise: the smallest need, and what is allowed
+  int64_t failed = -1;                                                             ///< population without a grid that fits
 };
 
 TilingResult tile(const Model &model, const Chip &chip, const TilingOptions &options);

@@ -293,9 +293,7 @@ Data refusal(const std::string &network, const Chip &chip, const std::vector<std
     const size_t colon = error.find(": "), semicolon = error.find("; ");
     Violation v;
     v.code = "refused", v.place = colon == std::string::npos ? "the network" : error.substr(0, colon), v.text = colon == std::string::npos ? error : error.substr(colon + 2);
-    // A refusal of the network ends with what to do; one of every cut of a layer lists the limits that the cuts met.
-    if (error.find("limits met") != std::string::npos) v.cure = "fewer inputs or channels of this layer, narrower weights, or a chip with larger cores";
-    else v.cure = semicolon == std::string::npos ? "see the text" : error.substr(semicolon + 2);
+    v.cure = semicolon == std::string::npos ? "see the text" : error.substr(semicolon + 2); // a refusal ends with what to do
     d.violations.push_back(std::move(v));
   }
   d.verification.checker = "there is no mapping to check";

@@ -5,7 +5,13 @@
 #include <google/protobuf/stubs/logging.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <sstream>
 
 namespace lasnn::loihi {
 namespace {
@@ -73,7 +79,7 @@ TEST_P(LoihiCheckLimit, IsRefusedAlone) {
   EXPECT_FALSE(result.findings[0].cure.empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, LoihiCheckLimit, testing::Values(
+const std::vector<LimitCase> kLimits{
     LimitCase{"compartments", [](Chip &c, uint64_t n) { c.limits.compartments.value = n; }, 10, "core 0.0.0 (hidden)"},
     LimitCase{"input-axons", [](Chip &c, uint64_t n) { c.limits.input_axons.value = n; }, 10, "core 1.0.1 (out)"},
     LimitCase{"output-entries", [](Chip &c, uint64_t n) { c.limits.output_entries.value = n; }, 15, "core 0.0.0 (hidden)"},
@@ -87,7 +93,8 @@ INSTANTIATE_TEST_SUITE_P(All, LoihiCheckLimit, testing::Values(
     LimitCase{"threshold-profiles", [](Chip &c, uint64_t n) { c.limits.threshold_profiles.value = n; }, 1, "core 0.0.0 (hidden)"},
     LimitCase{"delay", [](Chip &c, uint64_t n) { c.limits.delay.value = n; }, 1, "core 1.0.1 (out)"},
     LimitCase{"delay-slots", [](Chip &c, uint64_t n) { c.limits.delay_slots.value = n; }, 14, "core 1.0.1 (out)"},
-    LimitCase{"chips", [](Chip &c, uint64_t n) { c.mesh.chips = uint32_t(n); }, 2, "core 1.0.1 (out)"}),
+    LimitCase{"chips", [](Chip &c, uint64_t n) { c.mesh.chips = uint32_t(n); }, 2, "core 1.0.1 (out)"}};
+INSTANTIATE_TEST_SUITE_P(All, LoihiCheckLimit, testing::ValuesIn(kLimits),
     [](const testing::TestParamInfo<LimitCase> &info) {
       std::string name = info.param.code;
       for (char &letter : name)
@@ -115,7 +122,7 @@ TEST_P(LoihiCheckDamage, IsRefusedAlone) {
 lmap::Core *core(lmap::Mapping &m, int i) { return m.mutable_cores(i); }
 void flip(lmap::Mapping &m, int c, size_t bit) { (*core(m, c)->mutable_memory())[bit / 8] = char((*core(m, c)->mutable_memory())[bit / 8] ^ (1 << (bit % 8))); }
 
-INSTANTIATE_TEST_SUITE_P(All, LoihiCheckDamage, testing::Values(
+const std::vector<DamageCase> kDamages{
     DamageCase{"weight_bits", "weight-bits", [](lmap::Mapping &m) { core(m, 0)->add_formats()->set_weight_bits(7); }},
     DamageCase{"weight_exponent", "weight-exponent", [](lmap::Mapping &m) { core(m, 0)->mutable_formats(0)->set_exponent(8); }},
     DamageCase{"delay_bits", "delay-bits", [](lmap::Mapping &m) { core(m, 0)->add_formats()->set_delay_bits(7), core(m, 0)->mutable_formats(1)->set_weight_bits(8); }},
@@ -152,6 +159,8 @@ INSTANTIATE_TEST_SUITE_P(All, LoihiCheckDamage, testing::Values(
     DamageCase{"atom", "memory-unused atom synapses", [](lmap::Mapping &m) { core(m, 2)->set_axon_atoms(5, 2); }},
     DamageCase{"wrong_source", "source", [](lmap::Mapping &m) { m.mutable_layers(1)->set_sources(1, 0); }},
     DamageCase{"timing", "timing", [](lmap::Mapping &m) { m.mutable_layers(1)->set_start(2), m.mutable_header()->set_latency(2); }},
+    DamageCase{"timing_late", "timing", [](lmap::Mapping &m) { m.mutable_layers(1)->add_source_steps(1), m.mutable_layers(1)->add_source_steps(0); }},
+    DamageCase{"late_sources", "layer-sources", [](lmap::Mapping &m) { m.mutable_layers(1)->add_source_steps(0); }},
     DamageCase{"start", "start timing", [](lmap::Mapping &m) { m.mutable_layers(0)->set_start(1); }},
     DamageCase{"latency", "latency recorded", [](lmap::Mapping &m) { m.mutable_header()->set_latency(0); }},
     DamageCase{"synapse_count", "synapses", [](lmap::Mapping &m) { m.mutable_layers(0)->set_synapses(33); }},
@@ -164,9 +173,66 @@ INSTANTIATE_TEST_SUITE_P(All, LoihiCheckDamage, testing::Values(
     DamageCase{"core_twice", "core-twice", [](lmap::Mapping &m) { auto *c = m.add_cores(); c->set_address(0); }},
     DamageCase{"chip_text", "chip-text", [](lmap::Mapping &m) { m.mutable_header()->mutable_chip_text()->append("#"); }},
     DamageCase{"chip", "chip", [](lmap::Mapping &m) { m.mutable_header()->set_chip_name("loihi1"); }},
+    DamageCase{"atoms", "atoms memory-unused atom synapses", [](lmap::Mapping &m) { core(m, 2)->set_axon_atoms(5, 513); }},
+    DamageCase{"axon_table", "axon-table memory-unused synapses", [](lmap::Mapping &m) { core(m, 2)->mutable_axon_base()->RemoveLast(); }},
+    DamageCase{"axon_strides", "axon-table route synapses", [](lmap::Mapping &m) { core(m, 2)->mutable_axon_stride()->RemoveLast(); }},
+    DamageCase{"axon_unused", "axon-unused synapses", [](lmap::Mapping &m) { m.mutable_input(0)->set_counts(3, 2), m.mutable_input(0)->mutable_core()->RemoveLast(), m.mutable_input(0)->mutable_axon()->RemoveLast(); }},
+    DamageCase{"host_layer", "host-layer", [](lmap::Mapping &m) { m.add_host()->set_layer(9); }},
+    DamageCase{"host_weights", "host-layer", [](lmap::Mapping &m) { auto *h = m.add_host(); h->set_groups(1), h->set_kernel_h(1), h->set_kernel_w(1), h->set_weight("abc"); }},
+    DamageCase{"layer_size", "layer-size outputs group synapse-target synapses", [](lmap::Mapping &m) { m.mutable_layers(1)->set_channels(0); }},
+    DamageCase{"layer_vectors", "layer-vectors", [](lmap::Mapping &m) { m.mutable_layers(0)->add_bias(0); }},
+    DamageCase{"reset_amounts", "layer-vectors", [](lmap::Mapping &m) { m.mutable_layers(0)->clear_rho(); }},
+    DamageCase{"layer_sources", "layer-sources", [](lmap::Mapping &m) { m.mutable_layers(1)->add_synapse_names("more"); }},
+    DamageCase{"source_is_no_layer", "layer-sources", [](lmap::Mapping &m) { m.mutable_layers(0)->add_sources(7), m.mutable_layers(0)->add_synapse_names("seven"); }},
+    DamageCase{"memory", "memory", [](lmap::Mapping &m) { core(m, 0)->mutable_memory()->append(3, '\0'); }},
+    DamageCase{"scale", "scale", [](lmap::Mapping &m) { m.mutable_layers(0)->set_scale_log2(31); }},
+    DamageCase{"synapse_twice", "synapse-twice", [](lmap::Mapping &m) { flip(m, 1, 33); }}, // SPARSE: the second synapse's index, 2 to 0
+    DamageCase{"timesteps", "timesteps", [](lmap::Mapping &m) { m.mutable_header()->set_timesteps(0); }},
     DamageCase{"recorded", "recorded", [](lmap::Mapping &m) { core(m, 0)->mutable_used()->set_synapse_words(9); }},
-    DamageCase{"recorded_chips", "recorded", [](lmap::Mapping &m) { m.mutable_result()->set_chips(3); }}),
+    DamageCase{"recorded_chips", "recorded", [](lmap::Mapping &m) { m.mutable_result()->set_chips(3); }}};
+INSTANTIATE_TEST_SUITE_P(All, LoihiCheckDamage, testing::ValuesIn(kDamages),
     [](const testing::TestParamInfo<DamageCase> &info) { return std::string(info.param.name); });
+
+std::string read(const std::filesystem::path &path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// One list of codes: what the checker's source can say is what is tested above, and what its manual explains.
+TEST(LoihiCheck, EveryCodeIsTestedAndExplained) {
+  std::set<std::string> said, tested;
+  for (const auto &file : std::filesystem::directory_iterator(LASNN_SOURCE_DIR "/backends/loihi/check")) {
+    const std::string text = read(file.path());
+    const std::regex call("(?:rule|limit|equal|legal)\\(\"([a-z-]+)\"");
+    for (std::sregex_iterator at(text.begin(), text.end(), call), end; at != end; ++at) said.insert((*at)[1]);
+  }
+  EXPECT_GT(said.size(), 60u);
+  for (const LimitCase &one : kLimits) tested.insert(one.code);
+  for (const DamageCase &one : kDamages) {
+    std::istringstream words(one.code);
+    for (std::string code; words >> code;) tested.insert(code);
+  }
+  const std::string manual = read(LASNN_SOURCE_DIR "/docs/loihi-reports.md");
+  for (const std::string &code : said) {
+    EXPECT_TRUE(tested.count(code)) << code << " has no damaged mapping";
+    EXPECT_NE(manual.find("`" + code + "`"), std::string::npos) << code << " is not in docs/loihi-reports.md";
+  }
+  for (const std::string &code : tested) EXPECT_TRUE(said.count(code)) << code;
+}
+
+// Feedback: what comes late may start later, by as many steps and no more.
+TEST(LoihiCheck, FeedbackMayStartLaterByItsDelays) {
+  const Chip chip = tinyChip();
+  lmap::Mapping m = smallMapping(chip);
+  lmap::Layer *hidden = m.mutable_layers(0);
+  hidden->add_sources(1), hidden->add_synapse_names("back"); // from 'out', which would have to fire
+  m.mutable_layers(1)->set_kind(lmap::SPIKING);
+  for (const uint32_t steps : {0u, 1u, 2u, 3u}) {
+    hidden->clear_source_steps();
+    hidden->add_source_steps(0), hidden->add_source_steps(steps);
+    EXPECT_EQ(codes(check::check(m, chip)).find("start") != std::string::npos, steps < 2) << steps; // 'out' starts at 1: its spikes act 2 steps behind 'hidden'
+  }
+}
 
 // No damage may end the checker: every byte of the message, changed.
 TEST(LoihiCheck, SurvivesAnyBytes) {

@@ -2,6 +2,7 @@
 // not.
 #include "backends/loihi/map/map.h"
 #include "backends/loihi/sim/simulator.h"
+#include "tests/backends/loihi/rich_plan.h"
 #include "tests/runtime/random_plan.h"
 #include "tests/runtime/reference.h"
 
@@ -87,6 +88,43 @@ TEST(LoihiLower, LeakyThresholdsAreMultiplesOf64) {
   net.expectSame();
 }
 
+TEST(LoihiLower, WeightsWiderThanTheChipHolds) {
+  Net net;
+  Chip chip = loihi1();
+  chip.bits.weight = {0, 1, 2, 3, 4};
+  const std::string text = net.refusal(chip);
+  EXPECT_HAS(text, "layer 'hidden': weights -50 .. 34 of 's' are too wide: a synapse of the chip has 4 bits, which hold -8 .. 7, or up to "
+                   "15 of one sign; use narrower weights (--weights)\n");
+  EXPECT_HAS(text, "layer 'out': weights"); // all of them at once
+  for (plan::Layer &layer : net.plan.layers)
+    for (int8_t &w : layer.synapses[0].weight)
+      w = int8_t(w / 8);
+  net.expectSame(chip);
+}
+
+TEST(LoihiLower, ANetworkThatCannotFitSaysWhichLimitByHowMuchAndWhatHelps) {
+  const auto errorOf = [](const Net &net, const Chip &chip) {
+    const MapResult mapped = mapNetwork(net.plan, chip, {}, {});
+    return mapped.errors.empty() ? std::string() : mapped.errors[0];
+  };
+  Net net;
+  Chip chip = loihi1();
+  chip.limits.input_axons.value = 17;  // a hidden neuron hears 2 inputs, a read-out's all 48 hidden ones
+  chip.slots.population_atom_bits = 0; // none share an axon
+  std::string text = errorOf(net, chip);
+  EXPECT_HAS(text, "layer 'out': no cut of it fits a core of chip 'loihi1', the least that cuts need: 48 input_axons, allowed 17 (");
+  EXPECT_HAS(text, "a smaller kernel, fewer input channels, or groups");
+  chip = loihi1();
+  chip.limits.synapse_words.value = 1;
+  EXPECT_HAS(errorOf(net, chip), "synapse_words, allowed 1 (");
+  chip = loihi1();
+  chip.limits.compartments.value = 8;
+  chip.mesh.chips = 1, chip.mesh.cores_per_chip = 2;
+  text = errorOf(net, chip);
+  EXPECT_HAS(text, "chips, allowed 1 chips");
+  EXPECT_HAS(text, "use fewer channels, or a board with more chips (mesh.chips of the chip's file)");
+}
+
 TEST(LoihiLower, MaximumPools) {
   Net net;
   net.plan.buffers.push_back({"pooled", 3, 2, 2, 1});
@@ -118,6 +156,17 @@ TEST(LoihiLower, GradedSpikesAreLoihi2s) {
   net.plan.buffers[1].max_count = 3;
   EXPECT_HAS(net.refusal(), "up to 3 spikes a step, allowed 1");
   EXPECT_HAS(net.refusal(), "compile for loihi2");
+  net.expectSame(*loadChip("loihi2").chip);
+}
+
+TEST(LoihiLower, NeuronsWithoutMemoryCountTheirSpikes) {
+  Net net;
+  net.layer()->neuron.decay = 4096; // nothing is left to reset, but the count still goes by rho
+  net.layer()->neuron.reset = plan::Reset::Subtract;
+  net.layer()->neuron.v_threshold = {10, 7, -3};
+  net.layer()->neuron.rho = {20, 9, 31};
+  net.layer()->neuron.s_max = 4;
+  net.plan.buffers[1].max_count = 4;
   net.expectSame(*loadChip("loihi2").chip);
 }
 
@@ -174,19 +223,86 @@ TEST(LoihiLower, WideLinearLayersShareAxons) {
   EXPECT_GT(shared, 4u);
 }
 
-TEST(LoihiLower, FeedbackIsRefused) {
-  int refused = 0;
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
-    const plan::Network plan = test::randomRecurrentPlan(seed);
-    const LowerResult result = lower(plan, *loadChip("loihi2").chip);
-    if (plan.delays.empty())
-      continue;
-    ASSERT_FALSE(result.model) << "seed " << seed;
-    ASSERT_EQ(result.errors.size(), plan.delays.size());
-    EXPECT_NE(result.errors[0].find("rule D1"), std::string::npos) << result.errors[0];
-    ++refused;
+/// `from` of the step before, `steps` times, into layer `to`.
+void feed(Net &net, uint32_t from, size_t to, uint32_t steps) {
+  const plan::Buffer in = net.plan.buffers[from];
+  for (uint32_t i = 0; i < steps; ++i) {
+    net.plan.buffers.push_back(in);
+    net.plan.delays.push_back({i == 0 ? from : uint32_t(net.plan.buffers.size()) - 2, uint32_t(net.plan.buffers.size()) - 1});
   }
-  EXPECT_GT(refused, 5);
+  plan::Synapse s = Net::synapse(uint32_t(net.plan.buffers.size()) - 1, net.plan.layers[to].out_channels, in.channels, 1, 1);
+  s.name = "back";
+  net.plan.layers[to].synapses.push_back(std::move(s));
+}
+
+TEST(LoihiLower, ALayerHearsItself) {
+  for (const plan::Reset reset : {plan::Reset::Zero, plan::Reset::Subtract}) {
+    Net net;
+    net.layer()->neuron.reset = reset;
+    net.layer()->neuron.rho = {64, 128, 64};
+    feed(net, 1, 0, 1);
+    const LowerResult lowered = lower(net.plan, loihi1());
+    ASSERT_TRUE(lowered.model);
+    EXPECT_EQ(lowered.model->projections[1].delay, 0u); // the step that every spike takes is the step of the network
+    EXPECT_EQ(lowered.model->latency, 1u);
+    net.expectSame();
+  }
+}
+
+/// hidden, then `second`, then the read-out; `second` feeds hidden `steps` steps late.
+Net loopOfTwo(uint32_t steps) {
+  Net net;
+  plan::Layer second = net.plan.layers[0];
+  second.name = "second";
+  second.synapses[0] = Net::synapse(1, 3, 3, 1, 1);
+  second.output = 2;
+  net.plan.buffers.push_back({"second", 3, 4, 4, 1});
+  net.plan.layers.insert(net.plan.layers.begin() + 1, second);
+  net.plan.layers[2].synapses[0].input = 2;
+  feed(net, 2, 0, steps);
+  return net;
+}
+
+TEST(LoihiLower, ALoopNeedsADelayForEachOfItsLayers) {
+  const std::string text = loopOfTwo(1).refusal();
+  EXPECT_HAS(text, "layer 'hidden'");
+  EXPECT_HAS(text,
+             "the loop 'hidden' -> 'second' -> 'hidden' takes 2 chip steps, one a layer, but its delays (snn.delay, rule D1) give 1 ");
+  EXPECT_HAS(text, "delay it by 1 more");
+  const Net two = loopOfTwo(2), five = loopOfTwo(5);
+  two.expectSame();
+  five.expectSame();
+  EXPECT_EQ(lower(two.plan, loihi1()).model->projections[1].delay, 0u);
+  EXPECT_EQ(lower(five.plan, loihi1()).model->projections[1].delay, 3u); // waits for the loop's other three
+}
+
+TEST(LoihiLower, WhatComesLateWaitsInTheDelayField) {
+  Net net;
+  feed(net, 1, 1, 3); // the read-out hears the hidden layer late
+  net.expectSame();
+  feed(net, 0, 0, 2); // and the hidden layer the input
+  net.expectSame();
+  EXPECT_EQ(lower(net.plan, loihi1()).model->latency, 1u);
+  feed(net, 1, 0, 20);
+  EXPECT_HAS(net.refusal(*loadChip("tiny").chip),
+             "'back' comes 20 steps late (snn.delay) and needs a delay of 19 steps, allowed 14; delay it by 5 steps less");
+  net.expectSame();
+}
+
+TEST(LoihiLower, RandomFeedbackIsMappedOrRefusedByName) {
+  int mapped = 0, loops = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    const plan::Network plan = seed % 2 ? randomRecurrentPlan(seed) : richPlan(seed, {true, 8, true});
+    const LowerResult result = lower(plan, *loadChip("loihi2").chip);
+    mapped += result.model && !plan.delays.empty();
+    for (const std::string &error : result.errors) {
+      EXPECT_HAS(error, "layer '");
+      loops += error.find("the loop '") != std::string::npos;
+    }
+    ASSERT_NE(bool(result.model), !result.errors.empty()) << "seed " << seed;
+  }
+  EXPECT_GT(mapped, 2);
+  EXPECT_GT(loops, 2);
 }
 
 TEST(LoihiLower, SkipsLongerThanTheDelayFieldAreRefused) {
