@@ -2,6 +2,7 @@
 // because what a layer's cores must send depends on how its consumers are cut.
 #pragma once
 
+#include "backends/loihi/map/deadline.h"
 #include "backends/loihi/map/objective.h"
 #include "backends/loihi/map/tile.h"
 
@@ -19,11 +20,13 @@ struct TilingOptions {
   Objective objective;
   uint32_t beam = 16, grids = 24; ///< states kept, grids kept a layer
   double across_chips = 0;        ///< share of entries that is assumed to cross chips
+  Deadline deadline;              ///< afterwards the first grid that fits is taken
 };
 
 struct TilingResult {
   std::vector<Grid> grids;                                         ///< by population
   std::map<std::pair<uint32_t, std::string>, uint64_t> rejections; ///< (population, limit): grids refused
+  std::vector<bool> unsure;                                        ///< by population: its grid holds the compartments, maybe no more
   int64_t failed = -1;                                             ///< population without a grid that fits
 };
 

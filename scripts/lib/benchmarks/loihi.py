@@ -36,10 +36,10 @@ def value(name, *path):
     return at
 
 
-def saved(name):
-    """Percent less energy of packets and hops than a sequential mapper's."""
+def saved(name, than="sequential-hwc"):
+    """Percent less energy of packets and hops than another mapper's."""
     scores = run(name)["scores"]
-    return 100 * (1 - scores["this"]["energy_pj"] / scores["sequential"]["energy_pj"])
+    return 100 * (1 - scores["this"]["energy_pj"] / scores[than]["energy_pj"])
 
 
 CASES = [
