@@ -50,7 +50,7 @@ struct TileSynapses {
 TileSynapses tileSynapses(const Projection &projection, const Population &population, const Tile &tile, uint32_t base, const Chip &chip);
 
 /// Share of weights that are not 0: below, boxes share their lists too badly to be the last word.
-inline constexpr double kRegularDensity = 0.95;
+inline constexpr double kRegularDensity = 0.85;
 
 /// What a tile needs through one projection, without building it: exact where no weight is 0, never less than the truth (boxes only).
 struct TileCost {
