@@ -1,5 +1,6 @@
 // lasnn-compile: a trained model to an artefact for one target.
 #include "backends/backend.h"
+#include "backends/loihi/map/objective.h"
 #include "frontend/data/data.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Support.h"
@@ -68,7 +69,8 @@ void declare(CLI::App &app, Options &o) {
                                  "OUT.net.yaml for the simulator SANA-FE, with the first image of --calib as input")
       ->check(CLI::IsMember({"snn", "snn-int", "plan", "sanafe"}));
   app.add_option("--report", o.report, "folder for compile.json, plan.txt and what the target reports");
-  app.add_option("--objective", o.targetOptions.objective, "Loihi: what the mapper saves: cores, energy, latency, or their weights W,W,W");
+  app.add_option("--objective", o.targetOptions.objective, "Loihi: what the mapper saves: cores, energy, latency, or their weights W,W,W")
+      ->check([](const std::string &text) { return loihi::parseObjective(text) ? std::string() : "expected cores, energy, latency or three weights W,W,W, got " + text; });
   app.add_option("--seed", o.targetOptions.seed, "Loihi: of the mapper's search; the same seed, the same mapping");
   app.add_option("--effort", o.targetOptions.effort, "Loihi: 0 (first cut that fits) to 4 (long search)")->check(CLI::Range(0u, 4u));
   app.add_option("--time-limit", o.targetOptions.time_limit_s, "Loihi: seconds after which the search keeps its best; 0: none")->check(CLI::Range(0.0, 1e6));

@@ -21,8 +21,8 @@ using namespace loihi;
 std::string printMapping(const lmap::Mapping &mapping, const std::vector<PassTime> &times) {
   const lmap::Result &result = mapping.result();
   std::string text =
-      fmt::format("network '{}' on {}: {} cores of {} chips, lower bound {} ({})\n", mapping.header().network(),
-                  mapping.header().chip_name(), mapping.cores_size(), result.chips(), result.bound().cores(), result.bound().resource());
+      fmt::format("network '{}' on {}: {} core{} of {} chip{}, lower bound {} ({})\n", mapping.header().network(),
+                  mapping.header().chip_name(), mapping.cores_size(), mapping.cores_size() == 1 ? "" : "s", result.chips(), result.chips() == 1 ? "" : "s", result.bound().cores(), result.bound().resource());
   for (int i = 0; i < mapping.layers_size(); ++i) {
     const lmap::Layer &layer = mapping.layers(i);
     unsigned cores = 0, words = 0;
@@ -35,14 +35,14 @@ std::string printMapping(const lmap::Mapping &mapping, const std::vector<PassTim
       for (const lmap::Projection &p : core.projections())
         if (int(p.layer()) == i) words += p.words();
     }
-    text += fmt::format("  {:<20} {:<16} {}x{}x{}  on {} cores, {} words, starts at step {}, scale {}\n", layer.name(), layer.type(),
-                        layer.channels(), layer.height(), layer.width(), cores, words, layer.start(), 1u << layer.scale_log2());
+    text += fmt::format("  {:<20} {:<16} {}x{}x{}  on {} core{}, {} words, starts at step {}, scale {}\n", layer.name(), layer.type(),
+                        layer.channels(), layer.height(), layer.width(), cores, cores == 1 ? "" : "s", words, layer.start(), 1u << layer.scale_log2());
   }
-  text += fmt::format("  {:<12} {:>6} {:>14} {:>10} {:>14} {:>16}\n", "mapper", "cores", "packets/step", "mean hops", "busiest link",
+  text += fmt::format("  {:<15} {:>6} {:>14} {:>10} {:>14} {:>16}\n", "mapper", "cores", "packets/step", "mean hops", "busiest link",
                       "network pJ/step");
   for (const lmap::Score &s : result.scores())
-    text += s.cores() == 0 ? fmt::format("  {:<12} {}\n", s.name(), s.note())
-                           : fmt::format("  {:<12} {:>6} {:>14.0f} {:>10.2f} {:>14.0f} {:>16.0f}\n", s.name(), s.cores(), s.packets(),
+    text += s.cores() == 0 ? fmt::format("  {:<15} {}\n", s.name(), s.note())
+                           : fmt::format("  {:<15} {:>6} {:>14.0f} {:>10.2f} {:>14.0f} {:>16.0f}\n", s.name(), s.cores(), s.packets(),
                                          s.mean_hops(), s.max_link(), s.energy_pj());
   for (const PassTime &time : times)
     text += fmt::format("  {:<12} {:.1f} ms\n", time.pass, time.ms);

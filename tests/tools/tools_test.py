@@ -226,6 +226,7 @@ class Tools(unittest.TestCase):
     # what wrong input is told
 
     def test_wrong_command_lines_exit_2(self):
+        self.refused("lasnn-compile", self.model, "--target=loihi1", "--objective=speed", "-o", self.folder / "x.lmap", code=2, says="expected cores, energy, latency")
         self.refused("lasnn-compile", self.model, code=2, says="-o OUT is missing")
         self.refused("lasnn-compile", self.model, "-o", self.folder / "x", "--bogus", code=2, says="--bogus")
         self.refused("lasnn-compile", self.model, "-o", self.folder / "x", "--target=vax", code=2, says="expected one of: x86, ")

@@ -2,7 +2,9 @@
 
 #include "backends/loihi/map/bound.h"
 #include "backends/loihi/map/emit.h"
+#include "backends/loihi/map/irregular.h"
 #include "backends/loihi/map/links.h"
+#include "backends/loihi/map/metis.h"
 #include "backends/loihi/map/pack.h"
 #include "backends/loihi/map/sequential.h"
 #include "backends/loihi/map/share.h"
@@ -53,7 +55,7 @@ std::string cureOf(const std::string &limit) {
 class Mapper {
 public:
   Mapper(const Chip &chip, const MapOptions &options, const Provenance &provenance)
-      : chip_(chip), options_(options), provenance_(provenance) {
+      : chip_(chip), options_(options), provenance_(provenance), deadline_(options.time_limit_s) {
     threads_ = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   }
 
@@ -130,7 +132,7 @@ private:
     place.seed = options_.seed;
     place.moves_per_core = kMoves[std::min<uint32_t>(options_.effort, 4)];
     place.link_moves_per_core = place.moves_per_core / 4;
-    place.time_limit_s = options_.time_limit_s / 2;
+    place.time_limit_s = deadline_.left();
     return place;
   }
 
@@ -146,19 +148,10 @@ private:
     return true;
   }
 
-  /// Grids, then cores that share layers.
-  bool cut(double across) {
-    TilingOptions tiling;
-    tiling.objective = options_.objective;
-    tiling.across_chips = across;
-    static constexpr uint32_t kBeam[] = {1, 4, 16, 48, 128}, kGrids[] = {2, 8, 16, 32, 64};
-    tiling.beam = kBeam[std::min<uint32_t>(options_.effort, 4)];
-    tiling.grids = kGrids[std::min<uint32_t>(options_.effort, 4)];
-    tiling.refused = refused_;
-    TilingResult cut = tile(model_, chip_, tiling);
-    pass("cut");
-    if (cut.failed >= 0) {
-      const uint32_t p = uint32_t(cut.failed);
+  /// Says why; false.
+  bool noCut(const TilingResult &cut) {
+    for (uint32_t p = 0; p < model_.populations.size(); ++p) {
+      if (cut.failed >= 0 ? p != uint32_t(cut.failed) : !cut.unsure[p]) continue;
       std::string reasons, binding;
       uint64_t most = 0;
       for (const auto &[key, count] : cut.rejections) {
@@ -171,8 +164,23 @@ private:
       }
       result_.errors.push_back("layer '" + model_.populations[p].name + "': no cut of it fits a core of chip '" + chip_.name +
                                "', the least that cuts need: " + reasons + "; " + cureOf(binding));
-      return false;
     }
+    return false;
+  }
+
+  /// Grids, then cores that share layers.
+  bool cut(double across) {
+    TilingOptions tiling;
+    tiling.objective = options_.objective;
+    tiling.across_chips = across;
+    tiling.deadline = deadline_;
+    static constexpr uint32_t kBeam[] = {1, 4, 16, 48, 128}, kGrids[] = {2, 8, 16, 32, 64};
+    tiling.beam = kBeam[std::min<uint32_t>(options_.effort, 4)];
+    tiling.grids = kGrids[std::min<uint32_t>(options_.effort, 4)];
+    tiling.refused = refused_;
+    TilingResult cut = tile(model_, chip_, tiling);
+    pass("cut");
+    if (cut.failed >= 0) return noCut(cut);
     partition_.cores.clear();
     for (uint32_t p = 0; p < model_.populations.size(); ++p)
       for (Tile &tile : tilesOf(p, model_.populations[p], cut.grids[p]))
@@ -181,19 +189,52 @@ private:
     grids_ = std::move(cut.grids);
     build();
     pass("build");
+    const Partition grid = partition_;
+    const std::vector<CoreBuild> grid_builds = builds_;
+    uint32_t changed = 0;
+    const bool unsure = std::find(cut.unsure.begin(), cut.unsure.end(), true) != cut.unsure.end();
+    if (unsure || (options_.effort > 0 && !deadline_.passed())) {
+      IrregularOptions regroup{options_.objective, options_.seed, options_.effort, {}, across, deadline_};
+      if (options_.effort == 0 || deadline_.passed()) regroup.only = cut.unsure;
+      changed = cutIrregularly(model_, chip_, regroup, partition_, builds_);
+      pass("regroup");
+    }
+    if (unsure && !entriesFit(across)) return noCut(cut);
+    for (size_t c = 0; unsure && c < builds_.size(); ++c)
+      if (cut.unsure[partition_.cores[c][0].population] && brokenLimit(builds_[c].used, 0, chip_)) return noCut(cut);
     if (options_.objective.cores > 0 && options_.effort > 0) {
-      PackOptions packing;
-      packing.across_chips = across;
-      packing.tries = 2000u << (2 * std::min<uint32_t>(options_.effort, 4));
-      lmap::Bound bound;
-      lowerBound(model_, chip_, bound);
-      packing.fewest = bound.cores();
-      pack(model_, chip_, packing, partition_, builds_);
+      packed(across, partition_, builds_);
+      if (changed > 0 && !unsure) { // boxes may share cores better: whichever ends up cheaper
+        Partition boxes = grid;
+        std::vector<CoreBuild> builds = grid_builds;
+        packed(across, boxes, builds);
+        if (relativeCost(costOf(boxes, builds), costOf(partition_, builds_), options_.objective) < 1)
+          partition_ = std::move(boxes), builds_ = std::move(builds);
+      }
       pass("pack");
     }
     shareAxons(model_, partition_, chip_, builds_);
     pass("share");
     return true;
+  }
+
+  void packed(double across, Partition &partition, std::vector<CoreBuild> &builds) const {
+    PackOptions packing;
+    packing.across_chips = across;
+    packing.tries = 2000u << (2 * std::min<uint32_t>(options_.effort, 4));
+    packing.deadline = deadline_;
+    lmap::Bound bound;
+    lowerBound(model_, chip_, bound);
+    packing.fewest = bound.cores();
+    pack(model_, chip_, packing, partition, builds);
+  }
+
+  LayerCost costOf(const Partition &partition, const std::vector<CoreBuild> &builds) const {
+    LayerCost cost;
+    cost.cores = double(partition.cores.size());
+    for (const Traffic::Edge &e : trafficOf(model_, partition, builds).edges)
+      cost.packets += e.packets;
+    return cost;
   }
 
   lmap::Score score(const char *name, const Traffic &traffic, const std::vector<uint32_t> &address) const {
@@ -224,30 +265,66 @@ private:
     *result.add_scores() = score("this", traffic, address);
     result.set_chips(result.scores(0).chips());
     if (!options_.baselines) return;
-    const Partition sequential = sequentialPartition(model_, chip_, 4 * uint32_t(partition_.cores.size()) + 16);
-    if (sequential.cores.empty()) {
-      lmap::Score &none = *result.add_scores();
-      none.set_name("sequential");
-      none.set_note("it finds no mapping, or one with more than four times the cores");
-    } else {
-      std::vector<CoreBuild> builds(sequential.cores.size());
-      parallel(threads_, builds.size(), [&](size_t i) { builds[i] = buildCore(model_, sequential.cores[i], chip_); });
-      shareAxons(model_, sequential, chip_, builds);
-      const Traffic plain = trafficOf(model_, sequential, builds);
-      lmap::Score &s = *result.add_scores() = score("sequential", plain, placeInOrder(plain, chip_, PlaceOrder::Sequential, 0));
-      s.set_note("neurons in order, core after core");
-      const std::vector<uint64_t> entries = entriesOf(model_, sequential, builds, chip_);
-      for (size_t c = 0; c < entries.size() && s.feasible(); ++c)
-        if (!chip_.limits.output_entries.allows(entries[c] + builds[c].used.output_entries())) {
-          s.set_feasible(false);
-          s.set_note("neurons in order, core after core; it would need more output entries than a core has");
-        }
-    }
+    boundScore(result);
+    const uint32_t cores = uint32_t(partition_.cores.size());
+    sequential("sequential", "neurons in the order of the network's tensors (channels, rows, columns), core after core",
+               NeuronOrder::Tensor, 32 * cores + 64, result);
+    sequential("sequential-hwc", "neurons by rows, columns, channels, core after core", NeuronOrder::Spatial, 4 * cores + 16, result);
+    metis(cores, result);
     for (const auto &[name, order] : {std::pair("in-order", PlaceOrder::Sequential), std::pair("random", PlaceOrder::Random),
                                       std::pair("hilbert", PlaceOrder::Hilbert)}) {
       lmap::Score &s = *result.add_scores() = score(name, traffic, placeInOrder(traffic, chip_, order, options_.seed));
       s.set_note("this partition, other places");
     }
+  }
+
+  /// Beside what the mappers give: what none can better.
+  void boundScore(lmap::Result &result) const {
+    lmap::Score &bound = *result.add_scores();
+    bound.set_name("bound");
+    bound.set_note("no mapping has fewer cores, no cut into boxes fewer packets");
+    bound.set_cores(result.bound().cores());
+    bound.set_chips(uint32_t((result.bound().cores() + chip_.mesh.cores_per_chip - 1) / chip_.mesh.cores_per_chip));
+    bound.set_packets(result.bound().packets());
+    bound.set_energy_pj(result.bound().packets() * eventCosts(chip_).message_pj);
+    bound.set_feasible(true);
+  }
+
+  void leftOut(const char *name, const std::string &why, lmap::Result &result) const {
+    lmap::Score &none = *result.add_scores();
+    none.set_name(name);
+    none.set_note(why);
+  }
+
+  void sequential(const char *name, const char *note, NeuronOrder order, uint32_t most_cores, lmap::Result &result) const {
+    const Partition partition = sequentialPartition(model_, chip_, order, most_cores, deadline_);
+    if (partition.cores.empty()) {
+      leftOut(name, deadline_.passed() ? "left out: no time left" : "it finds no mapping of at most " + to_string(most_cores) + " cores",
+              result);
+      return;
+    }
+    std::vector<CoreBuild> builds(partition.cores.size());
+    parallel(threads_, builds.size(), [&](size_t i) { builds[i] = buildCore(model_, partition.cores[i], chip_); });
+    shareAxons(model_, partition, chip_, builds);
+    const Traffic traffic = trafficOf(model_, partition, builds);
+    lmap::Score &s = *result.add_scores() = score(name, traffic, placeInOrder(traffic, chip_, PlaceOrder::Sequential, 0));
+    s.set_note(note);
+    const std::vector<uint64_t> entries = entriesOf(model_, partition, builds, chip_);
+    for (size_t c = 0; c < entries.size() && s.feasible(); ++c)
+      if (!chip_.limits.output_entries.allows(entries[c] + builds[c].used.output_entries())) {
+        s.set_feasible(false);
+        s.set_note(std::string(note) + "; it would need more output entries than a core has");
+      }
+  }
+
+  void metis(uint32_t cores, lmap::Result &result) const {
+    if (!metisFound()) return;
+    const MetisResult made = metisPartition(model_, chip_, cores, options_.most_metis_synapses, options_.seed, deadline_);
+    if (made.partition.cores.empty()) return leftOut("metis", made.why, result);
+    const Traffic traffic = trafficOf(model_, made.partition, made.builds);
+    lmap::Score &s = *result.add_scores() = score("metis", traffic, placeInOrder(traffic, chip_, PlaceOrder::Sequential, 0));
+    s.set_feasible(made.fits);
+    s.set_note(made.why);
   }
 
   void header(lmap::Mapping &mapping) const {
@@ -306,6 +383,7 @@ private:
   const Chip &chip_;
   const MapOptions &options_;
   const Provenance &provenance_;
+  const Deadline deadline_;
   uint32_t threads_ = 1;
   Model model_;
   Partition partition_;

@@ -14,11 +14,12 @@ struct MapOptions {
   Objective objective;
   std::string objective_text = "cores";
   uint64_t seed = 1;
-  uint32_t effort = 2;                 ///< 0: first cut, no search .. 4: long
-  double time_limit_s = 0;             ///< 0: none; the search stops there and keeps the best, which then depends on the machine
-  uint32_t threads = 0;                ///< 0: all
-  std::map<std::string, double> rates; ///< spikes of a neuron and step by layer, for placement; layers not named: 1
-  bool baselines = true;               ///< sequential, random and Hilbert beside the result
+  uint32_t effort = 2;                      ///< 0: first cut, no search .. 4: long
+  double time_limit_s = 0;                  ///< 0: none; every search stops there and keeps its best, which then depends on the machine
+  uint32_t threads = 0;                     ///< 0: all
+  std::map<std::string, double> rates;      ///< spikes of a neuron and step by layer, for placement; layers not named: 1
+  uint64_t most_metis_synapses = 3'000'000; ///< METIS is left out above
+  bool baselines = true;                    ///< what simpler mappers give, beside the result
 };
 
 struct PassTime {

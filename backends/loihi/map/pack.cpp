@@ -42,7 +42,8 @@ public:
         if (!kept[c] && !partition_.cores[c].empty() &&
             (victim == UINT32_MAX || builds_[c].used.compartments() < builds_[victim].used.compartments()))
           victim = c;
-      if (victim == UINT32_MAX || tries_ >= options_.tries || builds_.size() - saved <= options_.fewest) break;
+      if (victim == UINT32_MAX || tries_ >= options_.tries || options_.deadline.passed() || builds_.size() - saved <= options_.fewest)
+        break;
       if (dissolve(victim))
         ++saved;
       else
@@ -97,7 +98,7 @@ private:
     };
     std::stable_sort(hosts.begin(), hosts.end(), [&](uint32_t a, uint32_t b) { return room(a) > room(b); });
     for (size_t i = 0; i < hosts.size() && i < 12; ++i) {
-      if (++tries_ > options_.tries) return false;
+      if (++tries_ > options_.tries || options_.deadline.passed()) return false;
       const uint32_t c = hosts[i];
       const auto changed = changes.find(c);
       Changed next;

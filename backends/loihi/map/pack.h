@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backends/loihi/map/core_build.h"
+#include "backends/loihi/map/deadline.h"
 
 namespace lasnn::loihi {
 
@@ -10,6 +11,7 @@ struct PackOptions {
   uint64_t tries = 20000;   ///< cores built at most
   uint32_t fewest = 1;      ///< a lower bound: nothing is tried below
   double across_chips = 0;  ///< share of output entries that is assumed to cross chips
+  Deadline deadline;        ///< what is saved by then stays
 };
 
 /// Changes partition and builds together; returns the cores saved.

@@ -3,6 +3,7 @@
 #include "backends/loihi/map/share.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace lasnn::loihi {
 
@@ -21,9 +22,15 @@ Tile run(uint32_t index, const Population &p, uint32_t first, uint32_t most) {
   return tile;
 }
 
+Tile indexRun(uint32_t index, const Population &p, uint32_t first, uint32_t size) {
+  std::vector<uint32_t> neurons(size);
+  std::iota(neurons.begin(), neurons.end(), first);
+  return tileOf(index, p, std::move(neurons), false);
+}
+
 } // namespace
 
-Partition sequentialPartition(const Model &model, const Chip &chip, uint32_t most_cores) {
+Partition sequentialPartition(const Model &model, const Chip &chip, NeuronOrder order, uint32_t most_cores, const Deadline &deadline) {
   Partition partition;
   for (uint32_t i = 0; i < model.populations.size(); ++i) {
     const Population &p = model.populations[i];
@@ -33,7 +40,8 @@ Partition sequentialPartition(const Model &model, const Chip &chip, uint32_t mos
     for (uint32_t first = 0; first < neurons;) {
       uint32_t size = std::min(guess, neurons - first);
       for (;; size = std::max(1u, size * 3 / 4)) {
-        Tile tile = run(i, p, first, size);
+        if (deadline.passed()) return {};
+        Tile tile = order == NeuronOrder::Spatial ? run(i, p, first, size) : indexRun(i, p, first, size);
         size = tile.size();
         CoreBuild build = buildCore(model, {tile}, chip);
         const bool shares = size == neurons && std::all_of(p.projections.begin(), p.projections.end(),

@@ -51,7 +51,13 @@ void share(const Model &model, const Partition &partition, const Chip &chip, Cor
 uint32_t sharedChunks(uint32_t neurons, const Chip &chip) { return (neurons + mostAtoms(chip) - 1) / mostAtoms(chip); }
 
 bool mayShare(const Model &model, const Projection &projection) {
-  if (projection.source < 0) return false;
+  // One axon has one base, so every source's list must begin at the layer's first neuron.
+  const auto fromTheFirst = [](const Axis &axis) {
+    for (uint32_t i = 0; i < axis.in; ++i)
+      if (axis.begin(i) != axis.end(i) && axis.begin(i)->out != 0) return false;
+    return true;
+  };
+  if (projection.source < 0 || projection.groups > 1 || !fromTheFirst(projection.y) || !fromTheFirst(projection.x)) return false;
   if (model.populations[size_t(projection.source)].soft_reset) return false; // its cores have no shared axons (NxTF)
   return std::count_if(model.projections.begin(), model.projections.end(),
                        [&](const Projection &p) { return p.source == projection.source; }) == 1;

@@ -176,6 +176,25 @@ uint32_t Tile::neuron(uint32_t i, const Population &population) const {
   return ((c0 + c) * population.height + y0 + y) * population.width + x0 + x;
 }
 
+Tile tileOf(uint32_t index, const Population &p, std::vector<uint32_t> neurons, bool channels_last) {
+  std::sort(neurons.begin(), neurons.end());
+  Tile box;
+  box.population = index;
+  box.channels_last = channels_last;
+  box.c0 = box.y0 = box.x0 = UINT32_MAX;
+  for (const uint32_t n : neurons) {
+    const uint32_t c = n / p.pixels(), y = n / p.width % p.height, x = n % p.width;
+    box.c0 = std::min(box.c0, c), box.c1 = std::max(box.c1, c + 1);
+    box.y0 = std::min(box.y0, y), box.y1 = std::max(box.y1, y + 1);
+    box.x0 = std::min(box.x0, x), box.x1 = std::max(box.x1, x + 1);
+  }
+  if (box.size() == neurons.size()) return box;
+  Tile tile;
+  tile.population = index;
+  tile.neurons = std::move(neurons);
+  return tile;
+}
+
 TileSynapses tileSynapses(const Projection &projection, const Population &population, const Tile &tile, uint32_t base, const Chip &chip) {
   TileSynapses out;
   Sharing sharing(out, baseModulus(chip));

@@ -23,6 +23,9 @@ struct Tile {
   uint32_t neuron(uint32_t i, const Population &population) const;
 };
 
+/// A box where the neurons are one, else the list.
+Tile tileOf(uint32_t index, const Population &population, std::vector<uint32_t> neurons, bool channels_last);
+
 /// Cores as sets of tiles; where a core lies on the chip is decided later.
 using CoreTiles = std::vector<Tile>;
 struct Partition {
@@ -48,6 +51,9 @@ void setFormat(TileSynapses &synapses, const ListFormat &format, const Chip &chi
 
 /// The lists from a projection to a tile whose first neuron has compartment `base`.
 TileSynapses tileSynapses(const Projection &projection, const Population &population, const Tile &tile, uint32_t base, const Chip &chip);
+
+/// Share of weights that are not 0: below, boxes share their lists too badly to be the last word.
+inline constexpr double kRegularDensity = 0.85;
 
 /// What a tile needs through one projection, without building it: exact where no weight is 0, never less than the truth (boxes only).
 struct TileCost {

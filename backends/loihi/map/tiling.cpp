@@ -74,13 +74,18 @@ public:
 
   TilingResult run() {
     const uint32_t count = uint32_t(model_.populations.size());
+    result_.unsure.assign(count, false);
     std::vector<State> beam{{std::vector<Grid>(count), 0, 0, 0, 0}};
     for (uint32_t i = count; i-- > 0;) {
       const std::vector<Candidate> candidates = candidatesOf(i);
       std::vector<State> next;
       for (const State &state : beam)
         for (const Candidate &candidate : candidates)
-          extend(state, i, candidate, next);
+          extend(state, i, candidate, false, next);
+      if (next.empty() && maySurprise(i)) {
+        result_.unsure[i] = true;
+        extend(beam[0], i, candidates.empty() ? coarsest(i) : candidates[0], true, next);
+      }
       if (next.empty()) {
         result_.failed = i;
         return std::move(result_);
@@ -98,6 +103,29 @@ private:
     std::vector<Grid> grids;
     double cores, packets, busy_ns, score;
   };
+
+  /// Prices here take no weight for 0: a sparse layer, or one with sparse consumers, may need far less.
+  bool maySurprise(uint32_t index) const {
+    const auto sparse = [&](uint32_t i) { return model_.projections[i].density <= kRegularDensity; };
+    const auto &into = model_.populations[index].projections, &out_of = consumers_[index];
+    return std::any_of(into.begin(), into.end(), sparse) || std::any_of(out_of.begin(), out_of.end(), sparse);
+  }
+
+  /// The fewest parts, channels first, whose compartments a core holds.
+  Candidate coarsest(uint32_t index) const {
+    const Population &p = model_.populations[index];
+    Candidate candidate;
+    const uint64_t most = std::max<uint64_t>(1, std::min<uint64_t>(chip_.limits.compartments, UINT32_MAX) / p.compartments);
+    Grid &grid = candidate.grid;
+    grid.parts_c = uint32_t(std::min<uint64_t>(p.channels, (p.neurons() + most - 1) / most));
+    const auto size = [&] {
+      return uint64_t((p.channels + grid.parts_c - 1) / grid.parts_c) * ((p.height + grid.parts_y - 1) / grid.parts_y) *
+             ((p.width + grid.parts_x - 1) / grid.parts_x);
+    };
+    while (size() > most)
+      ++(grid.parts_c < p.channels ? grid.parts_c : grid.parts_y < p.height ? grid.parts_y : grid.parts_x);
+    return candidate;
+  }
 
   void reject(uint32_t population, const char *limit) {
     ++result_.rejections[{population, limit}];
@@ -176,6 +204,8 @@ private:
 
   /// For every cut of rows and columns the fewest cuts of channels that fit; then the best few of all.
   std::vector<Candidate> candidatesOf(uint32_t index) {
+    const Objective &objective = options_.objective;
+    if (objective.energy > objective.cores && objective.energy > objective.latency && !options_.deadline.passed()) return quietest(index);
     const Population &p = model_.populations[index];
     const uint64_t most = std::min<uint64_t>(chip_.limits.compartments, UINT32_MAX) / p.compartments;
     std::vector<std::pair<uint32_t, Grid>> order; // by cores that the compartments alone ask for
@@ -197,6 +227,7 @@ private:
     const bool only_cores = options_.objective.energy == 0 && options_.objective.latency == 0;
     for (const auto &[bound, start] : order) {
       if (found.size() >= options_.grids && bound > fewest + (only_cores ? fewest / 8 : fewest)) break;
+      if (!found.empty() && options_.deadline.passed()) break;
       Candidate candidate;
       candidate.grid = start;
       const char *limit = nullptr;
@@ -221,16 +252,68 @@ private:
     return found;
   }
 
-  void extend(const State &state, uint32_t index, const Candidate &candidate, std::vector<State> &next) {
+  /// Packets of a step into a layer that is cut so: no other layer's cut changes them.
+  double packetsInto(const Population &p, const Grid &grid) const {
+    double packets = 0;
+    for (const uint32_t i : p.projections) {
+      const Projection &projection = model_.projections[i];
+      if (projection.source < 0) continue;
+      packets += model_.populations[size_t(projection.source)].rate *
+                 double(reachedChannels(projection, grid.parts_c, 0, projection.channels_in)) *
+                 double(reached(projection.y, grid.parts_y, 0, projection.y.in)) *
+                 double(reached(projection.x, grid.parts_x, 0, projection.x.in));
+    }
+    return packets;
+  }
+
+  /// All grids by the packets that they cost; the first that fit. Some with more cores stay, since what a core sends is limited.
+  std::vector<Candidate> quietest(uint32_t index) {
+    const Population &p = model_.populations[index];
+    const uint64_t most = std::min<uint64_t>(chip_.limits.compartments, UINT32_MAX) / p.compartments;
+    std::vector<std::pair<double, Grid>> order;
+    for (const uint32_t parts_c : partCounts(p.channels))
+      for (const uint32_t parts_y : partCounts(p.height))
+        for (const uint32_t parts_x : partCounts(p.width)) {
+          const Grid grid{parts_c, parts_y, parts_x, false};
+          const uint64_t largest =
+              uint64_t((p.channels + parts_c - 1) / parts_c) * ((p.height + parts_y - 1) / parts_y) * ((p.width + parts_x - 1) / parts_x);
+          if (largest <= most) order.push_back({packetsInto(p, grid), grid});
+        }
+    std::stable_sort(order.begin(), order.end(), [](const auto &a, const auto &b) {
+      return a.first != b.first ? a.first < b.first : a.second.cores() < b.second.cores();
+    });
+    std::vector<Candidate> found;
+    uint32_t finest = 0;
+    for (const auto &[packets, grid] : order) {
+      if (found.size() >= options_.grids && (grid.cores() <= finest || found.size() >= 3 * options_.grids)) continue;
+      if (!found.empty() && options_.deadline.passed()) break;
+      for (const bool last : {false, true}) {
+        if (last && (p.pixels() == 1 || p.channels == 1)) continue;
+        Candidate candidate;
+        candidate.grid = grid;
+        candidate.grid.channels_last = last;
+        if (const char *limit = check(index, candidate)) {
+          reject(index, limit);
+          continue;
+        }
+        found.push_back(candidate);
+        finest = std::max(finest, grid.cores());
+        break;
+      }
+    }
+    return found;
+  }
+
+  void extend(const State &state, uint32_t index, const Candidate &candidate, bool unsure, std::vector<State> &next) {
     State grown = state;
     grown.grids[index] = candidate.grid;
     const Population &p = model_.populations[index];
     Outputs own = outputsOf(index, index, grown.grids);
-    if (over(chip_.limits.output_entries, own.most)) return reject(index, "output_entries");
+    if (!unsure && over(chip_.limits.output_entries, own.most)) return reject(index, "output_entries");
     grown.packets += own.packets;
     for (uint32_t source : feedback_[index]) { // its grid was chosen before: this one's spikes go back there
       const Outputs all = outputsOf(source, index, grown.grids), before = outputsOf(source, index + 1, grown.grids);
-      if (over(chip_.limits.output_entries, all.most)) return reject(index, "output_entries");
+      if (!unsure && over(chip_.limits.output_entries, all.most)) return reject(index, "output_entries");
       grown.packets += all.packets - before.packets;
     }
     grown.cores += candidate.grid.cores();

@@ -2,6 +2,7 @@
 // because what a layer's cores must send depends on how its consumers are cut.
 #pragma once
 
+#include "backends/loihi/map/deadline.h"
 #include "backends/loihi/map/objective.h"
 #include "backends/loihi/map/tile.h"
 
@@ -22,12 +23,14 @@ struct TilingOptions {
   double across_chips = 0;        ///< share of entries that is assumed to cross chips
   /// Grids (population, parts of channels, rows, columns) that turned out not to fit, and the limit.
   std::map<std::array<uint32_t, 4>, std::string> refused;
+  Deadline deadline; ///< afterwards the first grid that fits is taken
 };
 
 struct TilingResult {
   std::vector<Grid> grids;                                                         ///< by population
   std::map<std::pair<uint32_t, std::string>, uint64_t> rejections;                 ///< (population, limit): grids refused
   std::map<std::pair<uint32_t, std::string>, std::pair<uint64_t, uint64_t>> least; ///< likewise: the smallest need, and what is allowed
+  std::vector<bool> unsure;                                                        ///< by population: its grid holds the compartments, maybe no more
   int64_t failed = -1;                                                             ///< population without a grid that fits
 };
 

@@ -29,7 +29,7 @@ void adviseOnLayers(Data &d) {
     const double least = d.allowed[Compartments] && *d.allowed[Compartments] ? std::ceil(double(l.neurons) / double(*d.allowed[Compartments])) : 1;
     const double gain = double(l.cores) - std::max(1.0, least);
     if (gain < 1 && *l.binds != Compartments) continue;
-    const std::string head = fmt::format("{}: {} binds its {} cores ({})", l.name, kResources[*l.binds].title, l.cores, percentText(share));
+    const std::string head = fmt::format("{}: {} binds its {} ({})", l.name, kResources[*l.binds].title, counted(double(l.cores), "core"), percentText(share));
     if (*l.binds == SynapseWords) {
       const double weights = l.memory.total() ? double(l.memory.weights) / double(l.memory.total()) : 0;
       hints.push_back({gain, fmt::format("{}; weights are {:.0f} % of it: a quarter fewer bits would free {:.0f} % of the words; compartments are {} full", head, 100 * weights, 25 * weights, percentText(room))});
@@ -98,7 +98,7 @@ void judge(Data &d, const lmap::Mapping &mapping, const Chip &, const check::Res
   std::optional<Resource> fullest;
   for (size_t r = 0; r < ResourceCount; ++r)
     if (s.max_percent[r] && (!fullest || *s.max_percent[r] > *s.max_percent[*fullest])) fullest = Resource(r);
-  d.header.verdict = fmt::format("{} cores on {} {} of {}", s.cores, s.chips, s.chips == 1 ? "chip" : "chips", d.header.target);
+  d.header.verdict = fmt::format("{} on {} of {}", counted(double(s.cores), "core"), counted(double(s.chips), "chip"), d.header.target);
   if (fullest) d.header.verdict += fmt::format("; the fullest resource of a core is {} with {}", kResources[*fullest].title, percentText(s.max_percent[*fullest]));
 }
 

@@ -40,7 +40,7 @@ std::string top(const Data &d) {
   std::vector<std::pair<std::string, std::string>> tiles{
       {count(s.neurons), fmt::format("neurons, {} synapses stored as {}", count(s.synapses), count(s.stored_synapses))},
       {fmt::format("{} <small>of {}</small>", s.cores, s.cores_available), s.lower_bound ? fmt::format("cores; no mapping needs fewer than {}", s.lower_bound) : "cores"},
-      {fmt::format("{}", s.chips), s.chips == 1 ? fmt::format("chip, {} tiles used", s.tiles) : fmt::format("chips, {} tiles used", s.tiles)}};
+      {fmt::format("{}", s.chips), fmt::format("{}, {} used", s.chips == 1 ? "chip" : "chips", counted(double(s.tiles), "tile"))}};
   if (fullest) tiles.emplace_back(percentText(s.max_percent[*fullest]), fmt::format("{}: the fullest resource of a core", kResources[*fullest].title));
   tiles.emplace_back(shortNumber(s.packets_per_step), d.network.assumed ? "packets a step, at the assumed rates" : "packets a step");
   tiles.emplace_back(shortNumber(s.hops_mean), "hops a packet travels on average");

@@ -45,7 +45,7 @@ std::string summary(const Data &d) {
                                        whole(double(s.synapse_words)), shortNumber(s.compression())));
   out += field("axons", fmt::format("{} in, {} entries out", whole(double(s.input_axons)), whole(double(s.output_entries))));
   const std::string bound = s.lower_bound ? fmt::format(", lower bound {} (gap {})", s.lower_bound, percentText(s.gapPercent())) : "";
-  out += field("cores", fmt::format("{} of {}{}; {} of {} chips, {} tiles", s.cores, s.cores_available, bound, s.chips, s.chips_available, s.tiles));
+  out += field("cores", fmt::format("{} of {}{}; {} of {}, {}", s.cores, s.cores_available, bound, s.chips, counted(double(s.chips_available), "chip"), counted(double(s.tiles), "tile")));
   out += field("spikes a step", shortNumber(s.spikes_per_step));
   out += field("packets a step", fmt::format("{}, {} of them between chips; {} hops on average, {} at most", shortNumber(s.packets_per_step),
                                             shortNumber(s.interchip_per_step), shortNumber(s.hops_mean), shortNumber(s.hops_max)));
@@ -202,7 +202,7 @@ std::string toBriefText(const Data &d) {
   const Summary &s = d.summary;
   std::string out = fmt::format("{}: {}\n", d.header.fits ? "FITS" : "DOES NOT FIT", d.header.verdict);
   const std::string bound = s.lower_bound ? fmt::format(" (bound {})", s.lower_bound) : "";
-  out += fmt::format("{} neurons on {} cores{} of {}, {} chips; {} packets a step, {} hops; {} and {} an inference\n", whole(double(s.neurons)), s.cores, bound, d.header.target, s.chips,
+  out += fmt::format("{} on {}{} of {}, {}; {} packets a step, {} hops; {} and {} an inference\n", counted(double(s.neurons), "neuron"), counted(double(s.cores), "core"), bound, d.header.target, counted(double(s.chips), "chip"),
                      shortNumber(s.packets_per_step), shortNumber(s.hops_mean), energyText(s.energy_per_inference_pj), timeText(s.time_per_inference_ns));
   for (const Violation &v : d.violations) out += fmt::format("{}: {}: needs {}, allowed {}; {}\n", v.code, v.place, v.needed, v.allowed, v.cure);
   return out;

@@ -26,6 +26,8 @@ std::string whole(double value) {
   return (value <= -0.5 ? "-" : "") + out;
 }
 
+std::string counted(double value, const char *one) { return whole(value) + " " + one + (value == 1 ? "" : "s"); }
+
 std::string shortNumber(const Maybe &value) {
   if (!value) return "unknown";
   const double size = std::abs(*value);

@@ -8,6 +8,7 @@
 namespace lasnn::loihi::report {
 
 std::string whole(double value);              ///< 12 544
+std::string counted(double value, const char *one); ///< "1 core", "12 544 cores"
 std::string shortNumber(const Maybe &value);  ///< 3 or 4 digits that count: 0.0123, 1.52, 48.3, 12 544
 std::string percentText(const Maybe &value);  ///< "97.7 %"
 std::string energyText(const Maybe &pj);      ///< pJ, nJ, µJ, mJ

@@ -152,5 +152,21 @@ TEST(LoihiMap, FullCoresComputeTheSameOnTheChip) {
   }
 }
 
+/// Every search gives way; what fits at all is still found.
+TEST(LoihiMap, NoTimeStillGivesAMappingThatFits) {
+  const Chip chip = *loadChip("loihi1").chip;
+  for (const char *objective : {"cores", "energy"}) {
+    const plan::Network plan = chain(2, 2048, plan::Reset::Subtract, false);
+    MapOptions options;
+    options.objective = *parseObjective(objective);
+    options.effort = 4;
+    options.time_limit_s = 1e-6;
+    const MapResult result = mapNetwork(plan, chip, options, {});
+    ASSERT_TRUE(result.mapping && result.errors.empty()) << joined(result.errors);
+    EXPECT_TRUE(check::check(*result.mapping, chip).ok());
+    expectEqual(plan, *result.mapping, objective);
+  }
+}
+
 } // namespace
 } // namespace lasnn::test
