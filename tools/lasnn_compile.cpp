@@ -79,20 +79,6 @@ void declare(CLI::App &app, Options &o) {
   app.add_flag("--mlir-print-ir-after-all", o.printAfterAll, "print the IR after every pass on stderr");
 }
 
-llvm::Expected<std::shared_ptr<CalibrationData>> loadCalibration(const Options &o, snn::NetworkOp network) {
-  if (o.calibLimit == 0)
-    return llvm::createStringError("--calib-limit is 0: the calibration set is empty, expected at least 1 image");
-  data::LoadOptions options;
-  options.limit = o.calibLimit, options.skipCorrupt = o.skipCorrupt, options.checksums = o.checksums;
-  auto set = loadSamples(network, o.calib, "train", options);
-  if (!set) return set.takeError();
-  printNotes("lasnn-compile", *set);
-  auto calibration = std::make_shared<CalibrationData>();
-  calibration->description = fmt::format("{} train, first {} images", set->name, set->count);
-  for (size_t i = 0; i < set->count; ++i) calibration->samples.emplace_back(set->image(i), set->image(i) + set->imageBytes());
-  return calibration;
-}
-
 /// Spikes a neuron and step of every layer, over the first samples: enough to choose kernels by.
 llvm::Error measureRates(snn::NetworkOp network, const CalibrationData &calibration, std::map<std::string, double> &rates) {
   auto device = makeInterpreter(network);
@@ -155,7 +141,9 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
     compile.stateBits = o.stateBits;
     compile.thresholdStep = backend.thresholdStep();
     if (!o.calib.empty() && shown.empty()) {
-      auto loaded = loadCalibration(o, model->network);
+      data::LoadOptions options;
+      options.limit = o.calibLimit, options.skipCorrupt = o.skipCorrupt, options.checksums = o.checksums;
+      auto loaded = loadCalibration("lasnn-compile", model->network, o.calib, options);
       if (!loaded) return loaded.takeError();
       calibration = *loaded;
       compile.calibration = calibration;
