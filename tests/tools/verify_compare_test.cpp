@@ -1,5 +1,8 @@
 // The judge of lasnn-verify: which differences it sees, and which of them rounding excuses.
-#include "tools/verify/compare.h"
+#include "tools/common/model.h"
+#include "tools/verify/check_passes.h"
+
+#include "mlir/Parser/Parser.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -83,6 +86,43 @@ TEST(Compare, MembranesThatCannotBeSeenAreLeftOut) {
   const Comparison c = compared(Demand::Rounding, a, b);
   EXPECT_EQ(c.layers[0].membranes, 5u);
   EXPECT_DOUBLE_EQ(c.layers[0].membraneMean(), .05);
+}
+
+/// What a pass could have made of a network: its threshold.
+mlir::OwningOpRef<mlir::ModuleOp> network(mlir::MLIRContext &context, const std::string &threshold) {
+  return mlir::parseSourceString<mlir::ModuleOp>(R"(snn.network @n timesteps = 3 {
+    %0 = snn.input "x" : tensor<4xui8>
+    %1 = snn.encode %0 direct : (tensor<4xui8>) -> tensor<4xf32>
+    %2 = snn.linear %1 {weight = dense<[[0.5, -0.2, 0.1, 0.3], [0.3, 0.4, -0.2, 0.1]]> : tensor<2x4xf32>} : (tensor<4xf32>) -> tensor<2xf32>
+    %3 = snn.lif %2 {beta = 0.5 : f32, v_threshold = dense<)" +
+                                                     threshold + R"(> : tensor<1xf32>} : (tensor<2xf32>) -> tensor<2xf32> loc("hidden")
+    %4 = snn.linear %3 {weight = dense<0.5> : tensor<2x2xf32>} : (tensor<2xf32>) -> tensor<2xf32>
+    %5 = snn.readout %4 mean : (tensor<2xf32>) -> tensor<2xf32>
+    snn.output "logits" %5 : tensor<2xf32>
+  })",
+                                                 &context);
+}
+
+TEST(PassChecker, ThePassThatMovesASpikeIsNamed) {
+  auto context = lasnn::tools::makeContext();
+  auto before = network(*context, "0.2"), after = network(*context, "0.9");
+  ASSERT_TRUE(before && after);
+  lasnn::data::Dataset set;
+  set.channels = 4, set.height = set.width = 1, set.count = 8;
+  for (unsigned i = 0; i < 32; ++i)
+    set.pixels.push_back(uint8_t(i * 37 + 90)), set.labels.push_back(0);
+  auto of = [](mlir::OwningOpRef<mlir::ModuleOp> &module) { return *module->getOps<lasnn::snn::NetworkOp>().begin(); };
+  auto guilty = [&](const char *summary) {
+    PassChecker checker(set);
+    checker.look("import", "", of(before));
+    checker.look("first", "nothing (spikes: equal)", of(before));
+    checker.look("second", summary, of(after));
+    return checker.json()["guilty"];
+  };
+  EXPECT_EQ(guilty("moves thresholds (spikes: equal)"), "second");
+  EXPECT_EQ(guilty("moves thresholds, and does not say so"), "second");
+  EXPECT_EQ(guilty("moves thresholds (spikes: rounding)"), "second");
+  EXPECT_TRUE(guilty("moves thresholds (spikes: requantized)").is_null());
 }
 
 } // namespace
