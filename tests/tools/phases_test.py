@@ -2,6 +2,7 @@
 import json
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -130,6 +131,43 @@ class Phases(unittest.TestCase):
         chip.write_text(text.replace("name: tiny", "name: small").replace("chips: {value: 64,", "chips: {value: 1,").replace("cores_per_chip: {value: 8,", "cores_per_chip: {value: 1,"))
         report = json.loads(self.compile(self.model, "--check", f"--target={chip}", "--json", code=1).stdout)
         self.assertIn("FIT", [finding["code"] for finding in report["findings"]])
+
+    # lasnn-info
+
+    def info(self, *arguments, code=0):
+        done = subprocess.run([BIN / "lasnn-info", *map(str, arguments)], capture_output=True, text=True)
+        self.assertEqual(done.returncode, code, f"{arguments}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        return done
+
+    def test_info_counts(self):
+        artefact = self.folder / "i.lasnn"
+        self.compile(self.model, "-o", artefact)
+        source, integer = (json.loads(self.info(path, "--json").stdout) for path in (self.model, artefact))
+        conv, fc = 2 * 9 * 64, 3 * 8  # an 8x8 image, 2 channels of 3x3; 8 to 3
+        for told in (source, integer):
+            self.assertEqual((told["neurons"], told["synapses"], told["macs"], told["weights"]), (2 * 64, conv + fc, 4 * (conv + fc), 18 + 24))
+        self.assertEqual(source["parameters"], 18 + 2 + 24 + 1)
+        self.assertEqual(source["memory"], {"weight_bytes": 4 * 42, "state_bytes": 4 * 128})
+        run = json.loads(subprocess.run([BIN / "lasnn-run", artefact, f"--data={self.data}", "--device=interp", "--json"], capture_output=True, check=True).stdout)
+        measured = json.loads(self.info(artefact, f"--data={self.data}", "--json").stdout)["measured"]
+        self.assertEqual(measured["layers"][0]["spike_rate"], run["layers"][0]["spike_rate"])
+        self.assertIn("synaptic operations a sample", self.info(artefact, f"--data={self.data}").stdout)
+        artefact.unlink()
+
+    def test_info_draws(self):
+        graph = self.info(self.model, "--dot").stdout
+        self.assertEqual(graph.count(" -> "), 8)
+        self.assertIn('label="conv.lif\\nlif, 128 neurons"', graph)
+        svg = self.folder / "g.svg"
+        if shutil.which("dot"):
+            self.info(self.model, f"--svg={svg}")
+            self.assertIn("conv.lif", svg.read_text())
+            svg.unlink()
+        nowhere = subprocess.run([BIN / "lasnn-info", self.model, f"--svg={svg}"], capture_output=True, text=True, env={"PATH": "/nonexistent"})
+        self.assertEqual(nowhere.returncode, 1)
+        self.assertIn("needs Graphviz's 'dot'", nowhere.stderr)
+        self.assertFalse(svg.exists())
+        self.assertIn("go with a model alone", self.info(self.model, "--dot", "--json", code=2).stderr)
 
 
 if __name__ == "__main__":
