@@ -67,7 +67,9 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--encoding", o.encoding, "how the input is driven")->check(CLI::IsMember({"direct", "events"}));
   app.add_option("--kernel", o.kernels, "LAYER:NAME, again for every layer that is not to be left to the backend's choice (cuda: docs/cuda.md)");
   app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
-  app.add_flag("--check", o.check, "list everything that would stop or degrade the model; several targets as T,T,...; writes nothing, exit 1 when one cannot run it");
+  app.add_flag(
+      "--check", o.check,
+      "list everything that would stop or degrade the model; several targets as T,T,...; writes nothing, exit 1 when one cannot run it");
   app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
   app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and\n"
                                  "OUT.net.yaml for the simulator SANA-FE, with the first image of --calib as input")
@@ -131,7 +133,8 @@ bool runPasses(mlir::MLIRContext &context, mlir::ModuleOp module, const Options 
 /// Where a dump is gone on from, it says what it was made from. Dumps and checks of every pass begin here.
 llvm::Error startIntrospection(Options &o, Model &model) {
   Introspection &look = *o.introspection;
-  Phase phase{"import", o.model.substr(o.model.find_last_of('/') + 1), model.sha256, o.weights.empty() ? ownWeights(model.network) : o.weights};
+  Phase phase{"import", o.model.substr(o.model.find_last_of('/') + 1), model.sha256,
+              o.weights.empty() ? ownWeights(model.network) : o.weights};
   if (!look.compileFrom().empty()) {
     auto resumed = look.resume(*model.module);
     if (!resumed) return resumed.takeError();
@@ -148,7 +151,9 @@ llvm::Error startIntrospection(Options &o, Model &model) {
   printNotes("lasnn-compile", *set);
   o.checker = std::make_shared<verify::PassChecker>(std::move(*set));
   o.checker->look(phase.pass, "", model.network);
-  look.onPass = [&o](mlir::Pass &pass, snn::NetworkOp network) { o.checker->look(pass.getArgument().str(), pass.getDescription().str(), network); };
+  look.onPass = [&o](mlir::Pass &pass, snn::NetworkOp network) {
+    o.checker->look(pass.getArgument().str(), pass.getDescription().str(), network);
+  };
   return llvm::Error::success();
 }
 
@@ -160,7 +165,8 @@ int checkTargets(const std::string &tool, const Options &o) {
   for (llvm::StringRef name : names) {
     const auto [backend, variant] = findTarget(name);
     if (!backend) return fail(tool, fmt::format("--target={} is unknown, expected one of: {}", name.str(), targetNames())), kUsage;
-    if (std::string wrong = backend->checkVariant(variant); !wrong.empty()) return fail(tool, fmt::format("--target={}: {}", name.str(), wrong)), kUsage;
+    if (std::string wrong = backend->checkVariant(variant); !wrong.empty())
+      return fail(tool, fmt::format("--target={}: {}", name.str(), wrong)), kUsage;
     targets.push_back(name.str());
   }
   CompileOptions compile;
@@ -277,7 +283,8 @@ int main(int argc, char **argv) {
   auto usage = [&](const std::string &text) { return fail(tool, text), kUsage; };
   if (!backend) return usage(fmt::format("--target={} is unknown, expected one of: {}", o.target, targetNames()));
   if (std::string wrong = backend->checkVariant(variant); !wrong.empty()) return usage(fmt::format("--target={}: {}", o.target, wrong));
-  if (o.output.empty() && o.emit.empty() && !o.check && checkPasses.empty()) return usage("-o OUT is missing; add it, or --emit=STAGE, or --check");
+  if (o.output.empty() && o.emit.empty() && !o.check && checkPasses.empty())
+    return usage("-o OUT is missing; add it, or --emit=STAGE, or --check");
   for (const std::string &kernel : o.kernels) {
     const size_t colon = kernel.find(':');
     if (colon == 0 || colon == std::string::npos || colon + 1 == kernel.size()) return usage(fmt::format("--kernel={}: expected LAYER:NAME", kernel));

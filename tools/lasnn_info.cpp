@@ -56,7 +56,8 @@ void addNeurons(mlir::Operation *op, uint64_t &neurons, uint64_t &bytes) {
     if (!neuron) return;
     const uint64_t count = uint64_t(snn::tensorType(neuron.input).getNumElements());
     neurons += count;
-    bytes += count * (neuron.decay || !snn::tensorType(neuron.input).getElementType().isF32() ? uint64_t(neuron.stateBits == 16 ? 2 : 4) : 4);
+    bytes +=
+        count * (neuron.decay || !snn::tensorType(neuron.input).getElementType().isF32() ? uint64_t(neuron.stateBits == 16 ? 2 : 4) : 4);
   });
 }
 
@@ -71,17 +72,20 @@ uint64_t parametersOf(mlir::Operation *op) {
 
 std::string quotedDot(const std::string &text) {
   std::string out = "\"";
-  for (char c : text) out += c == '"' || c == '\\' ? std::string("\\") + c : c == '\n' ? std::string(" ") : std::string(1, c);
+  for (char c : text)
+    out += c == '"' || c == '\\' ? std::string("\\") + c : c == '\n' ? std::string(" ") : std::string(1, c);
   return out + "\"";
 }
 
 /// The network for Graphviz: operations in order, what flows between them on the edges, feedback dashed.
 std::string toDot(Model &model) {
-  std::string text = fmt::format("digraph {} {{\n  rankdir=TB;\n  node [shape=box, style=rounded, fontname=\"Helvetica\", fontsize=11];\n  edge [fontname=\"Helvetica\", fontsize=9];\n",
+  std::string text = fmt::format("digraph {} {{\n  rankdir=TB;\n  node [shape=box, style=rounded, fontname=\"Helvetica\", fontsize=11];\n  "
+                                 "edge [fontname=\"Helvetica\", fontsize=9];\n",
                                  quotedDot(model.network.getSymName().str()));
   std::map<mlir::Operation *, size_t> index;
   const auto order = snn::executionOrder(model.network);
-  for (size_t i = 0; i < order.size(); ++i) index[order[i]] = i;
+  for (size_t i = 0; i < order.size(); ++i)
+    index[order[i]] = i;
   for (size_t i = 0; i < order.size(); ++i) {
     uint64_t neurons = 0, bytes = 0;
     addNeurons(order[i], neurons, bytes);
@@ -90,13 +94,16 @@ std::string toDot(Model &model) {
     if (neurons) label += fmt::format(", {} neurons", neurons);
     if (weights) label += fmt::format(", {} weights", weights);
     std::string escaped = quotedDot(label);
-    for (size_t at = escaped.find("\\\\n"); at != std::string::npos; at = escaped.find("\\\\n", at)) escaped.erase(at, 1);
+    for (size_t at = escaped.find("\\\\n"); at != std::string::npos; at = escaped.find("\\\\n", at))
+      escaped.erase(at, 1);
     text += fmt::format("  n{} [label={}];\n", i, escaped);
     for (mlir::Value operand : order[i]->getOperands())
       if (mlir::Operation *from = operand.getDefiningOp()) {
         std::string shape;
-        for (int64_t dim : snn::tensorType(operand).getShape()) shape += (shape.empty() ? "" : "x") + std::to_string(dim);
-        text += fmt::format("  n{} -> n{} [label=\"{}\"{}];\n", index[from], i, shape, index[from] >= i ? ", style=dashed, constraint=false" : "");
+        for (int64_t dim : snn::tensorType(operand).getShape())
+          shape += (shape.empty() ? "" : "x") + std::to_string(dim);
+        text += fmt::format("  n{} -> n{} [label=\"{}\"{}];\n", index[from], i, shape,
+                            index[from] >= i ? ", style=dashed, constraint=false" : "");
       }
   }
   return text + "}\n";
@@ -105,14 +112,17 @@ std::string toDot(Model &model) {
 /// Graphviz draws it; the error says what to install.
 llvm::Error writeSvg(const std::string &dot, const std::string &path) {
   auto program = llvm::sys::findProgramByName("dot");
-  if (!program) return llvm::createStringError("--svg needs Graphviz's 'dot' (Debian: graphviz), which is not here; --dot prints what it would draw");
+  if (!program)
+    return llvm::createStringError("--svg needs Graphviz's 'dot' (Debian: graphviz), which is not here; --dot prints what it would draw");
   llvm::SmallString<128> in, out;
-  if (llvm::sys::fs::createTemporaryFile("lasnn", "dot", in) || llvm::sys::fs::createTemporaryFile("lasnn", "svg", out)) return llvm::createStringError("no temporary file can be made");
+  if (llvm::sys::fs::createTemporaryFile("lasnn", "dot", in) || llvm::sys::fs::createTemporaryFile("lasnn", "svg", out))
+    return llvm::createStringError("no temporary file can be made");
   const llvm::FileRemover removeIn(in), removeOut(out);
   if (llvm::Error error = writeFile(in.str().str(), dot)) return error;
   std::string why;
   const std::string to = "-o" + out.str().str();
-  if (llvm::sys::ExecuteAndWait(*program, {"dot", "-Tsvg", to, in.str()}, std::nullopt, {}, 60, 0, &why) != 0) return llvm::createStringError("dot failed: " + why);
+  if (llvm::sys::ExecuteAndWait(*program, {"dot", "-Tsvg", to, in.str()}, std::nullopt, {}, 60, 0, &why) != 0)
+    return llvm::createStringError("dot failed: " + why);
   auto drawn = llvm::MemoryBuffer::getFile(out);
   if (!drawn) return llvm::createStringError("dot wrote nothing: " + drawn.getError().message());
   return writeFile(path, (*drawn)->getBuffer());
@@ -158,7 +168,8 @@ nlohmann::ordered_json describe(Model &model) {
   json["neurons"] = neurons;
   json["synapses"] = synapses;
   json["macs"] = synapses * uint64_t(model.network.getTimesteps()); // of a sample, done densely: what events save is the share of silence
-  json["memory"] = {{"weight_bytes", weights * (integer ? 1 : 4)}, {"state_bytes", stateBytes}}; // a weight as a byte; kernels pack narrower ones
+  json["memory"] = {{"weight_bytes", weights * (integer ? 1 : 4)},
+                    {"state_bytes", stateBytes}}; // a weight as a byte; kernels pack narrower ones
   return json;
 }
 
@@ -172,7 +183,8 @@ llvm::Error measure(const std::string &tool, Model &model, const std::string &sp
   auto device = makeInterpreter(model.network);
   if (!device) return device.takeError();
   if ((*device)->inputSize() != set->imageBytes())
-    return llvm::createStringError(fmt::format("a sample of {} has {} bytes, the network takes {}; use the data set that it was trained on", set->name, set->imageBytes(), (*device)->inputSize()));
+    return llvm::createStringError(fmt::format("a sample of {} has {} bytes, the network takes {}; use the data set that it was trained on",
+                                               set->name, set->imageBytes(), (*device)->inputSize()));
   Output output;
   for (size_t i = 0; i < set->count; ++i)
     if (llvm::Error error = (*device)->run(set->image(i), output)) return error;
@@ -180,7 +192,8 @@ llvm::Error measure(const std::string &tool, Model &model, const std::string &sp
   double all = 0;
   for (const LayerStats &layer : (*device)->stats()) {
     nlohmann::ordered_json one{{"name", layer.name}, {"spike_rate", layer.rate()}};
-    if (model.network.isInteger()) one["synaptic_operations"] = double(layer.synops) / double(std::max<size_t>(1, set->count)), all += double(layer.synops);
+    if (model.network.isInteger())
+      one["synaptic_operations"] = double(layer.synops) / double(std::max<size_t>(1, set->count)), all += double(layer.synops);
     json["measured"]["layers"].push_back(std::move(one));
   }
   if (model.network.isInteger()) json["measured"]["synaptic_operations"] = all / double(std::max<size_t>(1, set->count));
@@ -240,7 +253,8 @@ int main(int argc, char **argv) {
   if (!diff.empty()) return tellDifference(tool, diff[0], diff[1], json);
   auto bytes = readFile(path);
   if (!bytes) return fail(tool, bytes.takeError());
-  if (isMapping(*bytes) && (dot || !svg.empty())) return fail(tool, fmt::format("'{}' is a mapping, which is no graph of layers; draw the model that it was made from", path));
+  if (isMapping(*bytes) && (dot || !svg.empty()))
+    return fail(tool, fmt::format("'{}' is a mapping, which is no graph of layers; draw the model that it was made from", path));
   if (isMapping(*bytes)) return tellMapping(tool, path, folder, json);
   if (!folder.empty()) return fail(tool, fmt::format("--report: '{}' is no .lmap", path));
 
@@ -271,11 +285,14 @@ int main(int argc, char **argv) {
   for (auto &op : info["operations"])
     fmt::print("  {:<12} {:<28} {:<14} {}{}{}\n", op["op"].get<std::string>(), op["name"].get<std::string>(),
                op.contains("shape") ? op["shape"].dump() : "", op.contains("weights") ? op["weights"].dump() + " weights" : "",
-               op.contains("synapses") ? ", " + op["synapses"].dump() + " synapses" : "", op.contains("neurons") ? (op.contains("weights") ? ", " : "") + op["neurons"].dump() + " neurons" : "");
+               op.contains("synapses") ? ", " + op["synapses"].dump() + " synapses" : "",
+               op.contains("neurons") ? (op.contains("weights") ? ", " : "") + op["neurons"].dump() + " neurons" : "");
   if (!info.contains("measured")) return kOk;
   fmt::print("measured on {} samples\n", info["measured"]["samples"].get<size_t>());
   for (auto &layer : info["measured"]["layers"])
     fmt::print("  {:<28} rate {:6.2f} %{}\n", layer["name"].get<std::string>(), 100 * layer["spike_rate"].get<double>(),
-               layer.contains("synaptic_operations") ? fmt::format(", {:.0f} synaptic operations a sample", layer["synaptic_operations"].get<double>()) : "");
+               layer.contains("synaptic_operations")
+                   ? fmt::format(", {:.0f} synaptic operations a sample", layer["synaptic_operations"].get<double>())
+                   : "");
   return kOk;
 }
