@@ -5,11 +5,14 @@
 #include "mlir/Pass/PassManager.h"
 #include "passes/Support.h"
 #include "passes/passes.h"
+#include "tools/common/check.h"
 #include "tools/common/chip_sweep.h"
 #include "tools/common/cli.h"
 #include "tools/common/device.h"
+#include "tools/common/introspect.h"
 #include "tools/common/model.h"
 #include "tools/common/samples.h"
+#include "tools/verify/check_passes.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
@@ -30,7 +33,9 @@ struct Options {
   int stateBits = 0;
   std::vector<std::string> kernels;
   TargetOptions targetOptions;
-  bool check = false, convert = false, json = false, timing = false, printAfterAll = false;
+  bool check = false, convert = false, json = false;
+  std::shared_ptr<verify::PassChecker> checker; ///< of --check-passes
+  std::shared_ptr<Introspection> introspection = std::make_shared<Introspection>();
   std::vector<float> mean, std;
   std::string readout, encoding;
   onnx_import::ImportOptions import;
@@ -46,7 +51,7 @@ std::string targetNames() {
 }
 
 void declare(CLI::App &app, Options &o) {
-  app.add_option("model", o.model, "ONNX or MLIR model; - is stdin")->required();
+  app.add_option("model", o.model, "ONNX or MLIR model; - is stdin");
   app.add_option("-o,--output", o.output, "artefact to write; - is stdout");
   app.add_option("--target", o.target, "one of: " + targetNames());
   app.add_option("--timesteps", o.import.timesteps, "T; overrides the model's own");
@@ -63,7 +68,9 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--encoding", o.encoding, "how the input is driven")->check(CLI::IsMember({"direct", "events"}));
   app.add_option("--kernel", o.kernels, "LAYER:NAME, again for every layer that is not to be left to the backend's choice (cuda: docs/cuda.md)");
   app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
-  app.add_flag("--check", o.check, "say whether the target can run the model; write nothing");
+  app.add_flag(
+      "--check", o.check,
+      "list everything that would stop or degrade the model; several targets as T,T,...; writes nothing, exit 1 when one cannot run it");
   app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
   app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and\n"
                                  "OUT.net.yaml for the simulator SANA-FE, with the first image of --calib as input")
@@ -77,22 +84,7 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--threads", o.targetOptions.threads, "Loihi: threads of the mapper; 0: all")->check(CLI::Range(0u, 256u));
   app.add_option("--sweep", o.sweep, "Loihi: YAML or JSON file of targets, weights and objectives; maps each, prints one table, --report=DIR keeps it (docs/loihi-reports.md)");
   app.add_flag("--json", o.json, "print what was made as one JSON object on stdout");
-  app.add_flag("--mlir-timing", o.timing, "print the time of every pass on stderr");
-  app.add_flag("--mlir-print-ir-after-all", o.printAfterAll, "print the IR after every pass on stderr");
-}
-
-llvm::Expected<std::shared_ptr<CalibrationData>> loadCalibration(const Options &o, snn::NetworkOp network) {
-  if (o.calibLimit == 0)
-    return llvm::createStringError("--calib-limit is 0: the calibration set is empty, expected at least 1 image");
-  data::LoadOptions options;
-  options.limit = o.calibLimit, options.skipCorrupt = o.skipCorrupt, options.checksums = o.checksums;
-  auto set = loadSamples(network, o.calib, "train", options);
-  if (!set) return set.takeError();
-  printNotes("lasnn-compile", *set);
-  auto calibration = std::make_shared<CalibrationData>();
-  calibration->description = fmt::format("{} train, first {} images", set->name, set->count);
-  for (size_t i = 0; i < set->count; ++i) calibration->samples.emplace_back(set->image(i), set->image(i) + set->imageBytes());
-  return calibration;
+  o.introspection->declare(app);
 }
 
 /// Spikes a neuron and step of every layer, over the first samples: enough to choose kernels by.
@@ -136,10 +128,55 @@ llvm::Error writeReport(const Options &o, const nlohmann::ordered_json &json, co
 bool runPasses(mlir::MLIRContext &context, mlir::ModuleOp module, const Options &o, llvm::function_ref<void(mlir::OpPassManager &)> build) {
   mlir::PassManager manager(&context, mlir::ModuleOp::getOperationName());
   build(manager);
-  if (o.timing) manager.enableTiming();
-  if (o.printAfterAll)
-    manager.enableIRPrinting([](mlir::Pass *, mlir::Operation *) { return false; }, [](mlir::Pass *, mlir::Operation *) { return true; });
+  o.introspection->apply(manager);
   return mlir::succeeded(manager.run(module));
+}
+
+/// Where a dump is gone on from, it says what it was made from. Dumps and checks of every pass begin here.
+llvm::Error startIntrospection(Options &o, Model &model) {
+  Introspection &look = *o.introspection;
+  Phase phase{"import", o.model.substr(o.model.find_last_of('/') + 1), model.sha256,
+              o.weights.empty() ? ownWeights(model.network) : o.weights};
+  if (!look.compileFrom().empty()) {
+    auto resumed = look.resume(*model.module);
+    if (!resumed) return resumed.takeError();
+    phase = *resumed;
+    if (o.weights.empty()) o.weights = phase.weights;
+    model.sha256 = phase.sha256, o.model = phase.source;
+  }
+  if (llvm::Error error = look.begin(*model.module, phase)) return error;
+  if (look.checkData().empty()) return llvm::Error::success();
+  data::LoadOptions options;
+  options.limit = look.checkLimit(), options.skipCorrupt = o.skipCorrupt, options.checksums = o.checksums;
+  auto set = loadSamples(model.network, look.checkData(), "train", options);
+  if (!set) return set.takeError();
+  printNotes("lasnn-compile", *set);
+  o.checker = std::make_shared<verify::PassChecker>(std::move(*set));
+  o.checker->look(phase.pass, "", model.network);
+  look.onPass = [&o](mlir::Pass &pass, snn::NetworkOp network) {
+    o.checker->look(pass.getArgument().str(), pass.getDescription().str(), network);
+  };
+  return llvm::Error::success();
+}
+
+/// --check, for one or several targets. Samples of --calib are not asked for: ranges are then proved, not measured.
+int checkTargets(const std::string &tool, const Options &o) {
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::StringRef(o.target).split(names, ',');
+  std::vector<std::string> targets;
+  for (llvm::StringRef name : names) {
+    const auto [backend, variant] = findTarget(name);
+    if (!backend) return fail(tool, fmt::format("--target={} is unknown, expected one of: {}", name.str(), targetNames())), kUsage;
+    if (std::string wrong = backend->checkVariant(variant); !wrong.empty())
+      return fail(tool, fmt::format("--target={}: {}", name.str(), wrong)), kUsage;
+    targets.push_back(name.str());
+  }
+  CompileOptions compile;
+  compile.weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
+  compile.stateBits = o.stateBits;
+  const CheckResult result = checkModel(o.model, targets, o.import, compile);
+  fmt::print("{}", o.json ? toJson(result).dump(2) + "\n" : toText(result));
+  return result.good() ? kOk : kFailed;
 }
 
 /// The integer network, proved and taken by the target. What --emit asked for is in `shown` instead.
@@ -148,8 +185,9 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
   if (!model) return model.takeError();
   if (model->kind == Model::Kind::Lasnn) return llvm::createStringError(fmt::format("'{}' is an artefact already, expected a source model", o.model));
   const int weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
+  if (llvm::Error error = startIntrospection(o, *model)) return error;
   if (o.weights.empty()) o.weights = ownWeights(model->network);
-  if (!model->network.isInteger()) {
+  if (!model->network.isInteger() || o.introspection->resumed()) {
     if (!runPasses(context, *model->module, o, buildFloatPipeline)) return llvm::createStringError("the network was refused; nothing was written");
     if (o.emit == "snn") shown = print(*model->module);
     CompileOptions compile;
@@ -157,7 +195,9 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
     compile.stateBits = o.stateBits;
     compile.thresholdStep = backend.thresholdStep();
     if (!o.calib.empty() && shown.empty()) {
-      auto loaded = loadCalibration(o, model->network);
+      data::LoadOptions options;
+      options.limit = o.calibLimit, options.skipCorrupt = o.skipCorrupt, options.checksums = o.checksums;
+      auto loaded = loadCalibration("lasnn-compile", model->network, o.calib, options);
       if (!loaded) return loaded.takeError();
       calibration = *loaded;
       compile.calibration = calibration;
@@ -165,6 +205,7 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
     auto build = [&](mlir::OpPassManager &manager) { buildIntegerPipeline(manager, compile); };
     if (shown.empty() && !runPasses(context, *model->module, o, build)) return llvm::createStringError("the network was refused; nothing was written");
   }
+  if (llvm::Error error = llvm::joinErrors(o.introspection->finish(), o.introspection->takeError())) return error;
   if (o.emit == "snn-int") shown = print(*model->module);
   if (shown.empty() && mlir::failed(backend.check(model->network, variant)))
     return llvm::createStringError(fmt::format("target {} cannot run this network; nothing was written", o.target));
@@ -236,11 +277,16 @@ int main(int argc, char **argv) {
   if (o.weights == "ternary") o.weights = "int2";
   if (!o.sweep.empty()) return sweep(tool, o);
 
+  const std::string &from = o.introspection->compileFrom(), &checkPasses = o.introspection->checkData();
+  if (o.model.empty() == from.empty()) return fail(tool, "expected either MODEL or --compile-from=FILE"), kUsage;
+  if (!from.empty()) o.model = from;
+  if (o.check && !o.convert) return checkTargets(tool, o);
   const auto [backend, variant] = findTarget(o.target);
   auto usage = [&](const std::string &text) { return fail(tool, text), kUsage; };
   if (!backend) return usage(fmt::format("--target={} is unknown, expected one of: {}", o.target, targetNames()));
   if (std::string wrong = backend->checkVariant(variant); !wrong.empty()) return usage(fmt::format("--target={}: {}", o.target, wrong));
-  if (o.output.empty() && o.emit.empty() && !o.check) return usage("-o OUT is missing; add it, or --emit=STAGE, or --check");
+  if (o.output.empty() && o.emit.empty() && !o.check && checkPasses.empty())
+    return usage("-o OUT is missing; add it, or --emit=STAGE, or --check");
   for (const std::string &kernel : o.kernels) {
     const size_t colon = kernel.find(':');
     if (colon == 0 || colon == std::string::npos || colon + 1 == kernel.size()) return usage(fmt::format("--kernel={}: expected LAYER:NAME", kernel));
@@ -255,6 +301,12 @@ int main(int argc, char **argv) {
   std::string shown;
   std::shared_ptr<CalibrationData> calibration;
   auto model = prepare(*context, o, *backend, variant, calibration, shown);
+  if (o.checker) {
+    const std::string told = o.json ? o.checker->json().dump(2) + "\n" : o.checker->text();
+    fmt::print(o.output.empty() && o.emit.empty() ? stdout : stderr, "{}", told);
+    if (!o.checker->good()) return fail(tool, "a pass moved spikes that it must not move; nothing was written");
+    if (model && o.output.empty() && o.emit.empty()) return kOk;
+  }
   if (!model) return fail(tool, model.takeError());
 
   Artefact artefact;

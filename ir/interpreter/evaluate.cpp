@@ -101,6 +101,7 @@ void neuronFloat(NeuronState &n, NeuronStats &stats, ArrayRef<float> in, std::ve
     stats.minV = std::min<double>(stats.minV, v), stats.maxV = std::max<double>(stats.maxV, v);
     stats.maxAbsV[c] = std::max<double>(stats.maxAbsV[c], std::fabs(v));
     if (n.hasVMin) v = std::max(v, n.vMinF); // N4
+    if (!n.recorded.empty()) n.recorded[e] = v;
     int32_t s = spikes<float>(n.view.sMax, n.thresholdF[c], n.rhoF[c], [&](float x) { return ge ? v >= x : v > x; }); // N5
     if (s > 0) { // N6
       if (n.view.reset == Reset::Zero) v = 0.f;
@@ -132,6 +133,7 @@ void neuronInteger(NeuronState &n, NeuronStats &stats, ArrayRef<int32_t> in, std
     stats.minV = std::min<double>(stats.minV, v), stats.maxV = std::max<double>(stats.maxV, v);
     stats.maxAbsV[c] = std::max<double>(stats.maxAbsV[c], std::abs(double(v)));
     v = clamp(v); // N4
+    if (!n.recorded.empty()) n.recorded[e] = float(v);
     int64_t rho = n.rhoI.empty() ? 0 : n.rhoI[c];
     int32_t s = spikes<int64_t>(n.view.sMax, n.thresholdI[c], rho, [&](int64_t x) { return v > x; }); // N5, N14
     if (s > 0) {                                                                                      // N6

@@ -140,4 +140,9 @@ void Interpreter::clearStats() {
 }
 void Interpreter::setObserver(Observer observer) { impl->program.observer = std::move(observer); }
 
+void Interpreter::recordMembranes(bool on) {
+  for (NeuronState &neuron : impl->program.neurons) neuron.recorded.assign(on ? neuron.vF.size() + neuron.vI.size() : 0, 0.f); // one of them is empty
+}
+llvm::ArrayRef<float> Interpreter::membranes(size_t neuron) const { return impl->program.neurons[neuron].recorded; }
+
 } // namespace lasnn::snn

@@ -65,6 +65,11 @@ public:
   using Observer = std::function<void(mlir::Operation *, int64_t step, const Tensor &result)>;
   void setObserver(Observer observer);
 
+  /// Keep every membrane as it stands between N4 and N5, before it is compared: what tools measure distances to thresholds on.
+  void recordMembranes(bool on);
+  /// Of a neuron (by its index in stats()), as of the last step that was evaluated; empty unless recorded.
+  llvm::ArrayRef<float> membranes(size_t neuron) const;
+
 private:
   struct Impl;
   explicit Interpreter(std::unique_ptr<Impl> impl);

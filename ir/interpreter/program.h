@@ -33,6 +33,7 @@ struct NeuronState {
   std::vector<int32_t> thresholdI, rhoI, resetI, vI;
   float betaF = 1, vMinF = 0;
   bool hasVMin = false;
+  std::vector<float> recorded; ///< v between N4 and N5, when asked for
   int64_t keep = 4096, lo = 0, hi = 0; ///< keep = 4096 - decay
 };
 

@@ -1,5 +1,5 @@
 def Calibrate : Pass<"snn-calibrate", "::lasnn::snn::NetworkOp"> {
-  let summary = "measure membranes and currents on samples, in float form";
+  let summary = "measure membranes and currents on samples, in float form (spikes: equal)";
   let description = [{
     Runs the interpreter on every sample and writes what it saw on each neuron, in the units of the float network:
 

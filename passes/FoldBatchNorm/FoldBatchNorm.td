@@ -1,5 +1,5 @@
 def FoldBatchNorm : Pass<"snn-fold-batch-norm", "::lasnn::snn::NetworkOp"> {
-  let summary = "batch normalisation disappears into the weights next to it";
+  let summary = "batch normalisation disappears into the weights next to it (spikes: rounding)";
   let description = [{
     B1 is `y = g*x + h` per channel, `g = gamma/sqrt(variance + epsilon)`, `h = beta - mean*g`. Computed in double, stored in f32.
 

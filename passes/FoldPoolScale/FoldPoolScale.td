@@ -1,5 +1,5 @@
 def FoldPoolScale : Pass<"snn-fold-pool-scale", "::lasnn::snn::NetworkOp"> {
-  let summary = "average pooling becomes a sum of spikes, its factor goes into weights";
+  let summary = "average pooling becomes a sum of spikes, its factor goes into weights (spikes: rounding)";
   let description = [{
     An integer spike count has no 1/(KH*KW) (P3 is float only).
 

@@ -1,5 +1,5 @@
 def FuseLayers : Pass<"snn-fuse-layers", "::lasnn::snn::NetworkOp"> {
-  let summary = "every neuron and read-out with its synapses becomes one snn.layer";
+  let summary = "every neuron and read-out with its synapses becomes one snn.layer (spikes: equal)";
   let description = [{
     The body (Y1..Y4) holds everything from spikes (or the analog input) to the neuron: `conv2d`, `linear`, `flatten`, `add` and
     `max_pool` of currents. A `flatten` of spikes moves inside. Spikes that meet currents or a neuron directly get the synapse that this

@@ -1,5 +1,5 @@
 def Legalize : Pass<"snn-legalize", "::lasnn::snn::NetworkOp"> {
-  let summary = "canonical forms, without changing what is computed";
+  let summary = "canonical forms, without changing what is computed (spikes: rounding)";
   let description = [{
     What importers of several formats write differently is written one way, so that the passes behind it know one form.
 

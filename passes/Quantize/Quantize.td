@@ -1,5 +1,5 @@
 def Quantize : Pass<"snn-quantize", "::lasnn::snn::NetworkOp"> {
-  let summary = "a fused float network to integer form";
+  let summary = "a fused float network to integer form (spikes: requantized)";
   let description = [{
     Only weights (and biases, resets) are rounded; nothing is rescaled at run time, since a neuron's dynamics have no scale of their own.
     With u[c] the worth of one unit of the current of channel c:

@@ -1,5 +1,5 @@
 def VerifyContract : Pass<"snn-verify-contract", "::lasnn::snn::NetworkOp"> {
-  let summary = "prove what backends rely on: K1..K5 of the spec";
+  let summary = "prove what backends rely on: K1..K5 of the spec (spikes: equal)";
   let description = [{
     Interval arithmetic per output channel, with every spike count at its bound (`max_count`, `s_max`, summed by `sum_pool` and `add`, kept by `delay`) and
     every analog value in -128 … 127:

@@ -85,11 +85,18 @@ std::string barHtml(double percent) {
 
 bool pageHasPictures() { return !fileNamed("d3.min.js").empty(); }
 
-std::string pageHtml(const std::string &title, const std::string &body, const std::string &numbers, const std::string &script) {
-  return fmt::format("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                     "<title>{}</title><link rel=\"icon\" href=\"data:,\"><style>\n{}{}</style></head><body><main>\n{}</main>\n"
-                     "<script type=\"application/json\" id=\"numbers\">{}</script>\n<script>{}</script>\n<script>\n{}{}</script></body></html>\n",
-                     escapeHtml(title), fileNamed("style.css"), fileNamed("page.css"), keptTogether(body), insideScript(numbers), fileNamed("d3.min.js"), fileNamed("draw.js"), fileNamed(script));
+std::string pageHtml(const std::string &title, const std::string &body, const std::string &numbers, const std::string &script,
+                     const std::string &style) {
+  const std::string drawn =
+      script.empty()
+          ? ""
+          : fmt::format("<script type=\"application/json\" id=\"numbers\">{}</script>\n<script>{}</script>\n<script>\n{}{}</script>",
+                        insideScript(numbers), fileNamed("d3.min.js"), fileNamed("draw.js"), fileNamed(script));
+  return fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, "
+      "initial-scale=1\">\n"
+      "<title>{}</title><link rel=\"icon\" href=\"data:,\"><style>\n{}{}{}</style></head><body><main>\n{}</main>\n{}</body></html>\n",
+      escapeHtml(title), fileNamed("style.css"), fileNamed("page.css"), style, keptTogether(body), drawn);
 }
 
 } // namespace lasnn::loihi::report

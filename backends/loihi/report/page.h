@@ -15,8 +15,9 @@ std::string tilesHtml(const std::vector<std::pair<std::string, std::string>> &ti
 /// A place that the script draws into; `id` names its drawing function.
 std::string figureHtml(const std::string &id, const std::string &title, const std::string &caption);
 std::string barHtml(double percent);
-/// The whole file. `numbers` is JSON for the script `script` (a name of the embedded files), beside D3.
-std::string pageHtml(const std::string &title, const std::string &body, const std::string &numbers, const std::string &script);
+/// The whole file. `numbers` is JSON for the script `script` (a name of the embedded files), beside D3; no script: the page has none at
+/// all. `style` comes behind the common style.
+std::string pageHtml(const std::string &title, const std::string &body, const std::string &numbers, const std::string &script, const std::string &style = "");
 bool pageHasPictures(); ///< D3 was found when this program was built
 
 } // namespace lasnn::loihi::report
