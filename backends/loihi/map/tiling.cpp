@@ -308,28 +308,20 @@ private:
     State grown = state;
     grown.grids[index] = candidate.grid;
     const Population &p = model_.populations[index];
-    Outputs own = outputsOf(index, index, grown.grids);
-    if (!unsure && over(chip_.limits.output_entries, own.most)) return reject(index, "output_entries");
-    grown.packets += own.packets;
-    for (uint32_t source : feedback_[index]) { // its grid was chosen before: this one's spikes go back there
-      const Outputs all = outputsOf(source, index, grown.grids), before = outputsOf(source, index + 1, grown.grids);
-      if (!unsure && over(chip_.limits.output_entries, all.most)) return reject(index, "output_entries");
-      grown.packets += all.packets - before.packets;
-    }
+    const uint64_t own = entriesOf(index, index, grown.grids);
+    if (!unsure && over(chip_.limits.output_entries, own)) return reject(index, "output_entries");
+    for (uint32_t source : feedback_[index]) // its grid was chosen before: this one's spikes go back there
+      if (!unsure && over(chip_.limits.output_entries, entriesOf(source, index, grown.grids))) return reject(index, "output_entries");
+    grown.packets += packetsInto(p, candidate.grid); // now, while the choice is open: the sources' cuts do not change them
     grown.cores += candidate.grid.cores();
-    grown.busy_ns = std::max(grown.busy_ns, candidate.busy_ns + double(own.most) * p.rate * costs_.message_out_ns);
+    grown.busy_ns = std::max(grown.busy_ns, candidate.busy_ns + double(own) * p.rate * costs_.message_out_ns);
     next.push_back(std::move(grown));
   }
 
-  struct Outputs {
-    double packets = 0; ///< a step
-    uint64_t most = 0;  ///< entries of the fullest core
-  };
-
-  /// What a population sends to the targets from `first` on, whose grids are known.
-  Outputs outputsOf(uint32_t index, uint32_t first, const std::vector<Grid> &grids) const {
+  /// Output entries of a population's fullest core to the targets from `first` on, whose grids are known.
+  uint64_t entriesOf(uint32_t index, uint32_t first, const std::vector<Grid> &grids) const {
     const Population &p = model_.populations[index];
-    Outputs outputs;
+    uint64_t most = 0;
     const std::vector<Tile> tiles = tilesOf(index, p, grids[index]);
     std::vector<uint64_t> entries(tiles.size(), 0);
     for (const uint32_t i : consumers_[index]) {
@@ -347,14 +339,10 @@ private:
         entries[t] += c * y * x;
       }
     }
-    for (size_t t = 0; t < tiles.size(); ++t) {
-      outputs.packets += double(entries[t]) * p.rate;
-      outputs.most =
-          std::max(outputs.most,
-                   uint64_t(std::ceil(double(entries[t]) * (chip_.slots.discrete + options_.across_chips * chip_.slots.across_chips))) +
-                       (p.soft_reset ? tiles[t].size() : 0));
-    }
-    return outputs;
+    for (size_t t = 0; t < tiles.size(); ++t)
+      most = std::max(most, uint64_t(std::ceil(double(entries[t]) * (chip_.slots.discrete + options_.across_chips * chip_.slots.across_chips))) +
+                                (p.soft_reset ? tiles[t].size() : 0));
+    return most;
   }
 
   void rank(std::vector<State> &states) const {
