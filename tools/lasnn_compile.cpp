@@ -6,6 +6,7 @@
 #include "passes/passes.h"
 #include "tools/common/chip_sweep.h"
 #include "tools/common/cli.h"
+#include "tools/common/conversion.h"
 #include "tools/common/device.h"
 #include "tools/common/model.h"
 #include "tools/common/samples.h"
@@ -29,7 +30,8 @@ struct Options {
   int stateBits = 0;
   std::vector<std::string> kernels;
   TargetOptions targetOptions;
-  bool check = false, convert = false, json = false, timing = false, printAfterAll = false;
+  ConversionFlags conversion;
+  bool check = false, json = false, timing = false, printAfterAll = false;
   std::vector<float> mean, std;
   std::string readout, encoding;
   onnx_import::ImportOptions import;
@@ -63,7 +65,7 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--kernel", o.kernels, "LAYER:NAME, again for every layer that is not to be left to the backend's choice (cuda: docs/cuda.md)");
   app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
   app.add_flag("--check", o.check, "say whether the target can run the model; write nothing");
-  app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
+  addConversionFlags(app, o.conversion);
   app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and\n"
                                  "OUT.net.yaml for the simulator SANA-FE, with the first image of --calib as input")
       ->check(CLI::IsMember({"snn", "snn-int", "plan", "sanafe"}));
@@ -147,6 +149,15 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
   if (model->kind == Model::Kind::Lasnn) return llvm::createStringError(fmt::format("'{}' is an artefact already, expected a source model", o.model));
   const int weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
   if (o.weights.empty()) o.weights = ownWeights(model->network);
+  if (o.conversion.convert) {
+    auto loaded = loadCalibration(o, model->network);
+    if (!loaded) return loaded.takeError();
+    calibration = *loaded;
+    std::string table;
+    auto run = [&](llvm::function_ref<void(mlir::OpPassManager &)> build) { return runPasses(context, *model->module, o, build); };
+    if (llvm::Error error = convertNetwork(*model, o.conversion, o.import.timesteps.value_or(32), *calibration, run, table)) return error;
+    fmt::print(o.json || o.output == "-" || (!o.emit.empty() && o.output.empty()) ? stderr : stdout, "{}", table);
+  }
   if (!model->network.isInteger()) {
     if (!runPasses(context, *model->module, o, buildFloatPipeline)) return llvm::createStringError("the network was refused; nothing was written");
     if (o.emit == "snn") shown = print(*model->module);
@@ -155,9 +166,11 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
     compile.stateBits = o.stateBits;
     compile.thresholdStep = backend.thresholdStep();
     if (!o.calib.empty() && shown.empty()) {
-      auto loaded = loadCalibration(o, model->network);
-      if (!loaded) return loaded.takeError();
-      calibration = *loaded;
+      if (!calibration) {
+        auto loaded = loadCalibration(o, model->network);
+        if (!loaded) return loaded.takeError();
+        calibration = *loaded;
+      }
       compile.calibration = calibration;
     }
     auto build = [&](mlir::OpPassManager &manager) { buildIntegerPipeline(manager, compile); };
@@ -173,7 +186,7 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
 llvm::Expected<Artefact> compileTo(Model &model, Options &o, const Backend &backend, const std::shared_ptr<CalibrationData> &calibration) {
   Provenance provenance;
   provenance.tool = versionText("lasnn-compile");
-  provenance.options = fmt::format("--target={} --weights={} --state-bits={}", o.target.substr(o.target.find_last_of('/') + 1), o.weights, o.stateBits);
+  provenance.options = fmt::format("{}--target={} --weights={} --state-bits={}", o.conversion.convert ? "--convert " : "", o.target.substr(o.target.find_last_of('/') + 1), o.weights, o.stateBits);
   if (backend.extension() == ".lmap")
     provenance.options += fmt::format(" --objective={} --seed={} --effort={} --time-limit={}", o.targetOptions.objective, o.targetOptions.seed, o.targetOptions.effort,
                                       o.targetOptions.time_limit_s);
@@ -246,7 +259,8 @@ int main(int argc, char **argv) {
   }
   o.targetOptions.variant = variant;
   if (o.emit == "sanafe" && (o.output.empty() || o.output == "-")) return usage("--emit=sanafe writes two files: add -o OUT");
-  if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
+  if (o.conversion.convert && o.calib.empty()) return usage("--convert chooses thresholds from activations: add --calib=SET:DIR");
+  if (!o.conversion.convert && !o.conversion.accuracy.empty()) return usage("--accuracy measures a conversion: add --convert (lasnn-run measures an artefact)");
 
   auto context = makeContext();
   DiagnosticPrinter printer(*context, o.model);
