@@ -25,7 +25,7 @@ struct Node {
   bool constant = false; ///< computed at step 0 only
   SynapseShape shape;    ///< of synapses and pools
   PackedWeights packed;
-  // encode, batch norm: y = scale*x + shift; neuron: constants, one a channel
+  // batch norm: y = scale*x + shift; encode: std and mean; neuron: constants, one a channel
   std::vector<float> scale, shift, threshold, rho, reset;
   float beta = 1, vMin = -INFINITY;
   bool leaks = false, ge = false;
@@ -81,8 +81,8 @@ public:
       for (int64_t c = 0; c < channels(encode.getInput()); ++c) {
         bool direct = encode.getEncoding() == Encoding::Direct;
         float mean = encode.getMean() ? (*encode.getMean())[c] : 0.f, std = encode.getStd() ? (*encode.getStd())[c] : 1.f;
-        node.scale.push_back(direct ? 1.f / (255.f * std) : 1.f);
-        node.shift.push_back(direct ? -mean / std : 0.f);
+        node.scale.push_back(direct ? std : 1.f);
+        node.shift.push_back(direct ? mean : 0.f);
       }
     } else {
       for (int slot : node.inputs)
@@ -258,11 +258,12 @@ void stepNeuron(const Node &node, const Pixels &in, std::vector<float> &membrane
   }
 }
 
-void encode(const Node &node, ArrayRef<uint8_t> bytes, Pixels &out) {
+void encode(const Node &node, bool events, ArrayRef<uint8_t> bytes, Pixels &out) {
   const int64_t positions = out.positions();
   for (int64_t c = 0; c < out.c; ++c)
     for (int64_t p = 0; p < positions; ++p)
-      out.x[p * out.c + c] = float(bytes[c * positions + p]) * node.scale[c] + node.shift[c];
+      out.x[p * out.c + c] =
+          events ? float(bytes[c * positions + p]) : (float(bytes[c * positions + p]) / 255.f - node.shift[c]) / node.scale[c]; // E1, E3
 }
 
 /// P1 to P3.
@@ -305,7 +306,7 @@ void FloatRun::run(ArrayRef<uint8_t> sample, int64_t steps, const Observer &obse
       const Pixels &in = state->values[node.inputs[0]];
       switch (node.what) {
       case What::Encode:
-        encode(node, events ? sample.slice(t * program->frame, program->frame) : sample, out);
+        encode(node, events, events ? sample.slice(t * program->frame, program->frame) : sample, out);
         break;
       case What::Synapse:
         runSynapse(node.shape, node.packed, in.x, node.shift, out.x, state->scratch);

@@ -24,8 +24,8 @@ using namespace lasnn::tools;
 namespace {
 
 struct Options {
-  std::string model, output, target = "x86", weights, calib, report, emit, sweep;
-  size_t calibLimit = 512;
+  std::string model, output, target = "x86", weights, weightScale, rounding, calib, report, emit, sweep;
+  size_t calibLimit = 512, roundLimit = 64;
   bool skipCorrupt = false, checksums = false;
   int stateBits = 0;
   std::vector<std::string> kernels;
@@ -51,8 +51,15 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("-o,--output", o.output, "artefact to write; - is stdout");
   app.add_option("--target", o.target, "one of: " + targetNames());
   app.add_option("--timesteps", o.import.timesteps, "T; overrides the model's own");
-  app.add_option("--weights", o.weights, "width of the weights (ternary is int2); default: what the model was trained with, or int8")
-      ->check(CLI::IsMember({"int8", "int7", "int6", "int5", "int4", "int3", "int2", "ternary"}));
+  app.add_option("--weights", o.weights, "width of the weights (ternary is int2), and of single layers: int8,conv2:int4; default: what the model was trained with, or int8")
+      ->check([](const std::string &text) {
+        static const std::set<std::string> known{"int8", "int7", "int6", "int5", "int4", "int3", "int2", "ternary"};
+        return known.count(text) || text.find(',') != std::string::npos || text.find(':') != std::string::npos ? "" : text + " is no width, expected int8 to int2, or ternary; then LAYER:WIDTH";
+      });
+  app.add_option("--weight-scale", o.weightScale, "what a channel's unit is chosen from: max (default), percentile, mse (with --calib)")->check(CLI::IsMember({"max", "percentile", "mse"}));
+  app.add_option("--rounding", o.rounding, "of weights: nearest (default), or reconstruct, which keeps the currents on --calib (docs/quantize.md)")
+      ->check(CLI::IsMember({"nearest", "reconstruct"}));
+  app.add_option("--round-limit", o.roundLimit, "images of --calib that --weight-scale and --rounding look at");
   app.add_option("--state-bits", o.stateBits, "width of the membrane; 0: chosen from calibration or proof")
       ->check(CLI::IsMember({0, 16, 24}));
   app.add_option("--calib", o.calib, "calibration data as SET:DIR, for some sets with ?key=value&... behind, train split; SET: " + data::knownSets());
@@ -147,7 +154,9 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
   auto model = loadModel(context, o.model, o.import);
   if (!model) return model.takeError();
   if (model->kind == Model::Kind::Lasnn) return llvm::createStringError(fmt::format("'{}' is an artefact already, expected a source model", o.model));
-  const int weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
+  const bool byLayer = o.weights.find_first_of(",:") != std::string::npos, rounds = byLayer || !o.weightScale.empty() || !o.rounding.empty();
+  const std::string widths = !rounds ? "" : o.weights.empty() ? "own" : o.weights.find(':') < o.weights.find(',') ? "own," + o.weights : o.weights;
+  const int weightBits = o.weights.empty() || rounds ? 0 : o.weights.back() - '0';
   if (o.weights.empty()) o.weights = ownWeights(model->network);
   if (o.conversion.convert) {
     auto loaded = loadCalibration(o, model->network);
@@ -156,6 +165,8 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
     std::string table;
     auto run = [&](llvm::function_ref<void(mlir::OpPassManager &)> build) { return runPasses(context, *model->module, o, build); };
     if (llvm::Error error = convertNetwork(*model, o.conversion, o.import.timesteps.value_or(32), *calibration, run, table)) return error;
+    if (calibration->samples.size() > o.conversion.limit) // membranes of T steps are measured on what conversion looked at, not on more
+      calibration->samples.resize(o.conversion.limit);
     fmt::print(o.json || o.output == "-" || (!o.emit.empty() && o.output.empty()) ? stderr : stdout, "{}", table);
   }
   if (!model->network.isInteger()) {
@@ -163,6 +174,7 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
     if (o.emit == "snn") shown = print(*model->module);
     CompileOptions compile;
     compile.weightBits = weightBits;
+    compile.weights = widths, compile.weightScale = o.weightScale, compile.rounding = o.rounding, compile.roundLimit = o.roundLimit;
     compile.stateBits = o.stateBits;
     compile.thresholdStep = backend.thresholdStep();
     if (!o.calib.empty() && shown.empty()) {
@@ -186,7 +198,8 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
 llvm::Expected<Artefact> compileTo(Model &model, Options &o, const Backend &backend, const std::shared_ptr<CalibrationData> &calibration) {
   Provenance provenance;
   provenance.tool = versionText("lasnn-compile");
-  provenance.options = fmt::format("{}--target={} --weights={} --state-bits={}", o.conversion.convert ? "--convert " : "", o.target.substr(o.target.find_last_of('/') + 1), o.weights, o.stateBits);
+  provenance.options = fmt::format("{}--target={} --weights={}{}{} --state-bits={}", o.conversion.convert ? "--convert " : "", o.target.substr(o.target.find_last_of('/') + 1), o.weights,
+                                   o.weightScale.empty() ? "" : " --weight-scale=" + o.weightScale, o.rounding.empty() ? "" : " --rounding=" + o.rounding, o.stateBits);
   if (backend.extension() == ".lmap")
     provenance.options += fmt::format(" --objective={} --seed={} --effort={} --time-limit={}", o.targetOptions.objective, o.targetOptions.seed, o.targetOptions.effort,
                                       o.targetOptions.time_limit_s);
@@ -260,6 +273,8 @@ int main(int argc, char **argv) {
   o.targetOptions.variant = variant;
   if (o.emit == "sanafe" && (o.output.empty() || o.output == "-")) return usage("--emit=sanafe writes two files: add -o OUT");
   if (o.conversion.convert && o.calib.empty()) return usage("--convert chooses thresholds from activations: add --calib=SET:DIR");
+  if (o.calib.empty() && (o.weightScale == "mse" || o.rounding == "reconstruct"))
+    return usage("--weight-scale=mse and --rounding=reconstruct look at what weights do to samples: add --calib=SET:DIR");
   if (!o.conversion.convert && !o.conversion.accuracy.empty()) return usage("--accuracy measures a conversion: add --convert (lasnn-run measures an artefact)");
 
   auto context = makeContext();
