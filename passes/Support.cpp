@@ -109,7 +109,7 @@ std::optional<Recorded> getRecorded(Operation *op) {
   auto bits = attr.getAs<IntegerAttr>("weight_bits");
   auto unit = attr.getAs<DenseF32ArrayAttr>("unit");
   if (!bits || bits.getInt() < 2 || bits.getInt() > 8 || !unit || unit.empty()) return std::nullopt;
-  return Recorded{int(bits.getInt()), SmallVector<float>(unit.asArrayRef())};
+  return Recorded{int(bits.getInt()), SmallVector<float>(unit.asArrayRef()), attr.contains("rounded")};
 }
 
 void tidy(NetworkOp network) {

@@ -56,6 +56,7 @@ void keepLocations(mlir::Operation *op, mlir::Operation *folded);
 struct Recorded {
   int weightBits;
   llvm::SmallVector<float> unit; ///< one a channel, or one for all
+  bool rounded = false;          ///< by snn-round-weights, in place of a trainer: what was measured by calibration holds
 };
 std::optional<Recorded> getRecorded(mlir::Operation *op);
 

@@ -18,6 +18,9 @@ struct CalibrationData {
 
 struct CompileOptions {
   int weightBits = 0;   ///< 2..8, symmetric: -(2^(b-1)-1) .. 2^(b-1)-1; 0: those the model was trained with, or 8
+  std::string weights;  ///< with weightScale or rounding, or for widths by layer: as of snn-round-weights, "int8,conv2:int4"; empty: weightBits for all
+  size_t roundLimit = 64; ///< samples of the calibration that snn-round-weights looks at
+  std::string weightScale, rounding; ///< as of snn-round-weights; empty: max, nearest
   int stateBits = 0;    ///< 16, 24, or 0: chosen from calibration or proof
   int thresholdStep = 0; ///< of the target (Backend::thresholdStep): thresholds become this times a power of 2; 0: any integer
   std::shared_ptr<const CalibrationData> calibration; ///< null: none given

@@ -1,5 +1,6 @@
 // The recipes, read from top to bottom. The pass manager verifies the network after every pass (its default).
 #include "passes/Calibrate/Calibrate.h"
+#include "passes/RoundWeights/RoundWeights.h"
 #include "passes/Support.h"
 #include "passes/passes.h"
 
@@ -24,8 +25,21 @@ void lasnn::buildFloatPipeline(OpPassManager &manager) {
 void lasnn::buildIntegerPipeline(OpPassManager &manager, const CompileOptions &options) {
   OpPassManager &network = manager.nest<snn::NetworkOp>();
   if (options.calibration) network.addPass(createCalibrate(options.calibration));
+  if (!options.weights.empty()) {
+    RoundWeightsOptions round;
+    round.weights = options.weights;
+    round.scale = options.weightScale.empty() ? "max" : options.weightScale;
+    round.rounding = options.rounding.empty() ? "nearest" : options.rounding;
+    round.stateBits = options.stateBits;
+    std::shared_ptr<CalibrationData> few;
+    if (options.calibration) {
+      few = std::make_shared<CalibrationData>(*options.calibration);
+      if (few->samples.size() > options.roundLimit) few->samples.resize(options.roundLimit);
+    }
+    network.addPass(createRoundWeights(round, few));
+  }
   QuantizeOptions quantize;
-  quantize.weightBits = options.weightBits;
+  quantize.weightBits = options.weights.empty() ? options.weightBits : 0; // else recorded
   quantize.stateBits = options.stateBits;
   quantize.thresholdStep = options.thresholdStep;
   network.addPass(createQuantize(quantize));

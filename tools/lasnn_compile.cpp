@@ -8,6 +8,7 @@
 #include "tools/common/check.h"
 #include "tools/common/chip_sweep.h"
 #include "tools/common/cli.h"
+#include "tools/common/conversion.h"
 #include "tools/common/device.h"
 #include "tools/common/introspect.h"
 #include "tools/common/model.h"
@@ -27,13 +28,14 @@ using namespace lasnn::tools;
 namespace {
 
 struct Options {
-  std::string model, output, target = "x86", weights, calib, report, emit, sweep;
-  size_t calibLimit = 512;
+  std::string model, output, target = "x86", weights, weightScale, rounding, calib, report, emit, sweep;
+  size_t calibLimit = 512, roundLimit = 64;
   bool skipCorrupt = false, checksums = false;
   int stateBits = 0;
   std::vector<std::string> kernels;
   TargetOptions targetOptions;
-  bool check = false, convert = false, json = false;
+  ConversionFlags conversion;
+  bool check = false, json = false;
   std::shared_ptr<verify::PassChecker> checker; ///< of --check-passes
   std::shared_ptr<Introspection> introspection = std::make_shared<Introspection>();
   std::vector<float> mean, std;
@@ -55,8 +57,15 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("-o,--output", o.output, "artefact to write; - is stdout");
   app.add_option("--target", o.target, "one of: " + targetNames());
   app.add_option("--timesteps", o.import.timesteps, "T; overrides the model's own");
-  app.add_option("--weights", o.weights, "width of the weights (ternary is int2); default: what the model was trained with, or int8")
-      ->check(CLI::IsMember({"int8", "int7", "int6", "int5", "int4", "int3", "int2", "ternary"}));
+  app.add_option("--weights", o.weights, "width of the weights (ternary is int2), and of single layers: int8,conv2:int4; default: what the model was trained with, or int8")
+      ->check([](const std::string &text) {
+        static const std::set<std::string> known{"int8", "int7", "int6", "int5", "int4", "int3", "int2", "ternary"};
+        return known.count(text) || text.find(',') != std::string::npos || text.find(':') != std::string::npos ? "" : text + " is no width, expected int8 to int2, or ternary; then LAYER:WIDTH";
+      });
+  app.add_option("--weight-scale", o.weightScale, "what a channel's unit is chosen from: max (default), percentile, mse (with --calib)")->check(CLI::IsMember({"max", "percentile", "mse"}));
+  app.add_option("--rounding", o.rounding, "of weights: nearest (default), or reconstruct, which keeps the currents on --calib (docs/quantize.md)")
+      ->check(CLI::IsMember({"nearest", "reconstruct"}));
+  app.add_option("--round-limit", o.roundLimit, "images of --calib that --weight-scale and --rounding look at");
   app.add_option("--state-bits", o.stateBits, "width of the membrane; 0: chosen from calibration or proof")
       ->check(CLI::IsMember({0, 16, 24}));
   app.add_option("--calib", o.calib, "calibration data as SET:DIR, for some sets with ?key=value&... behind, train split; SET: " + data::knownSets());
@@ -71,7 +80,7 @@ void declare(CLI::App &app, Options &o) {
   app.add_flag(
       "--check", o.check,
       "list everything that would stop or degrade the model; several targets as T,T,...; writes nothing, exit 1 when one cannot run it");
-  app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
+  addConversionFlags(app, o.conversion);
   app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and\n"
                                  "OUT.net.yaml for the simulator SANA-FE, with the first image of --calib as input")
       ->check(CLI::IsMember({"snn", "snn-int", "plan", "sanafe"}));
@@ -159,6 +168,14 @@ llvm::Error startIntrospection(Options &o, Model &model) {
   return llvm::Error::success();
 }
 
+/// What --weights, --weight-scale and --rounding ask of the passes.
+void setWeights(const Options &o, CompileOptions &compile) {
+  const bool byLayer = o.weights.find_first_of(",:") != std::string::npos, rounds = byLayer || !o.weightScale.empty() || !o.rounding.empty();
+  if (rounds) compile.weights = o.weights.empty() ? "own" : o.weights.find(':') < o.weights.find(',') ? "own," + o.weights : o.weights;
+  else if (!o.weights.empty()) compile.weightBits = o.weights.back() - '0';
+  compile.weightScale = o.weightScale, compile.rounding = o.rounding, compile.roundLimit = o.roundLimit;
+}
+
 /// --check, for one or several targets. Samples of --calib are not asked for: ranges are then proved, not measured.
 int checkTargets(const std::string &tool, const Options &o) {
   llvm::SmallVector<llvm::StringRef> names;
@@ -172,11 +189,17 @@ int checkTargets(const std::string &tool, const Options &o) {
     targets.push_back(name.str());
   }
   CompileOptions compile;
-  compile.weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
+  setWeights(o, compile);
   compile.stateBits = o.stateBits;
   const CheckResult result = checkModel(o.model, targets, o.import, compile);
   fmt::print("{}", o.json ? toJson(result).dump(2) + "\n" : toText(result));
   return result.good() ? kOk : kFailed;
+}
+
+llvm::Expected<std::shared_ptr<CalibrationData>> calibrationOf(const Options &o, snn::NetworkOp network) {
+  data::LoadOptions options;
+  options.limit = o.calibLimit, options.skipCorrupt = o.skipCorrupt, options.checksums = o.checksums;
+  return loadCalibration("lasnn-compile", network, o.calib, options);
 }
 
 /// The integer network, proved and taken by the target. What --emit asked for is in `shown` instead.
@@ -184,22 +207,32 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
   auto model = loadModel(context, o.model, o.import);
   if (!model) return model.takeError();
   if (model->kind == Model::Kind::Lasnn) return llvm::createStringError(fmt::format("'{}' is an artefact already, expected a source model", o.model));
-  const int weightBits = o.weights.empty() ? 0 : o.weights.back() - '0';
+  CompileOptions compile;
+  setWeights(o, compile);
   if (llvm::Error error = startIntrospection(o, *model)) return error;
   if (o.weights.empty()) o.weights = ownWeights(model->network);
+  if (o.conversion.convert) {
+    auto loaded = calibrationOf(o, model->network);
+    if (!loaded) return loaded.takeError();
+    calibration = *loaded;
+    std::string table;
+    auto run = [&](llvm::function_ref<void(mlir::OpPassManager &)> build) { return runPasses(context, *model->module, o, build); };
+    if (llvm::Error error = convertNetwork(*model, o.conversion, o.import.timesteps.value_or(32), *calibration, run, table)) return error;
+    if (calibration->samples.size() > o.conversion.limit) // membranes of T steps are measured on what conversion looked at, not on more
+      calibration->samples.resize(o.conversion.limit);
+    fmt::print(o.json || o.output == "-" || (!o.emit.empty() && o.output.empty()) ? stderr : stdout, "{}", table);
+  }
   if (!model->network.isInteger() || o.introspection->resumed()) {
     if (!runPasses(context, *model->module, o, buildFloatPipeline)) return llvm::createStringError("the network was refused; nothing was written");
     if (o.emit == "snn") shown = print(*model->module);
-    CompileOptions compile;
-    compile.weightBits = weightBits;
     compile.stateBits = o.stateBits;
     compile.thresholdStep = backend.thresholdStep();
     if (!o.calib.empty() && shown.empty()) {
-      data::LoadOptions options;
-      options.limit = o.calibLimit, options.skipCorrupt = o.skipCorrupt, options.checksums = o.checksums;
-      auto loaded = loadCalibration("lasnn-compile", model->network, o.calib, options);
-      if (!loaded) return loaded.takeError();
-      calibration = *loaded;
+      if (!calibration) {
+        auto loaded = calibrationOf(o, model->network);
+        if (!loaded) return loaded.takeError();
+        calibration = *loaded;
+      }
       compile.calibration = calibration;
     }
     auto build = [&](mlir::OpPassManager &manager) { buildIntegerPipeline(manager, compile); };
@@ -216,7 +249,8 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
 llvm::Expected<Artefact> compileTo(Model &model, Options &o, const Backend &backend, const std::shared_ptr<CalibrationData> &calibration) {
   Provenance provenance;
   provenance.tool = versionText("lasnn-compile");
-  provenance.options = fmt::format("--target={} --weights={} --state-bits={}", o.target.substr(o.target.find_last_of('/') + 1), o.weights, o.stateBits);
+  provenance.options = fmt::format("{}--target={} --weights={}{}{} --state-bits={}", o.conversion.convert ? "--convert " : "", o.target.substr(o.target.find_last_of('/') + 1), o.weights,
+                                   o.weightScale.empty() ? "" : " --weight-scale=" + o.weightScale, o.rounding.empty() ? "" : " --rounding=" + o.rounding, o.stateBits);
   if (backend.extension() == ".lmap")
     provenance.options += fmt::format(" --objective={} --seed={} --effort={} --time-limit={}", o.targetOptions.objective, o.targetOptions.seed, o.targetOptions.effort,
                                       o.targetOptions.time_limit_s);
@@ -280,7 +314,7 @@ int main(int argc, char **argv) {
   const std::string &from = o.introspection->compileFrom(), &checkPasses = o.introspection->checkData();
   if (o.model.empty() == from.empty()) return fail(tool, "expected either MODEL or --compile-from=FILE"), kUsage;
   if (!from.empty()) o.model = from;
-  if (o.check && !o.convert) return checkTargets(tool, o);
+  if (o.check && !o.conversion.convert) return checkTargets(tool, o);
   const auto [backend, variant] = findTarget(o.target);
   auto usage = [&](const std::string &text) { return fail(tool, text), kUsage; };
   if (!backend) return usage(fmt::format("--target={} is unknown, expected one of: {}", o.target, targetNames()));
@@ -294,7 +328,10 @@ int main(int argc, char **argv) {
   }
   o.targetOptions.variant = variant;
   if (o.emit == "sanafe" && (o.output.empty() || o.output == "-")) return usage("--emit=sanafe writes two files: add -o OUT");
-  if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
+  if (o.conversion.convert && o.calib.empty()) return usage("--convert chooses thresholds from activations: add --calib=SET:DIR");
+  if (o.calib.empty() && (o.weightScale == "mse" || o.rounding == "reconstruct"))
+    return usage("--weight-scale=mse and --rounding=reconstruct look at what weights do to samples: add --calib=SET:DIR");
+  if (!o.conversion.convert && !o.conversion.accuracy.empty()) return usage("--accuracy measures a conversion: add --convert (lasnn-run measures an artefact)");
 
   auto context = makeContext();
   DiagnosticPrinter printer(*context, o.model);

@@ -20,7 +20,7 @@ using lasnn::problem;
 bool refuses(Kinds &kinds, Operation *op) {
   Kind in = op->getNumOperands() ? kinds.of(op->getOperand(0)) : Kind::Pixels;
   if (isa<ReluOp>(op))
-    return failed(problem(op) << "relu is an ANN's activation, which does not spike; distil a spiking student from this network, or convert it, first");
+    return failed(problem(op) << "relu is an ANN's activation, which does not spike; distil a spiking student from this network, or convert it (snn-convert, lasnn-compile --convert)");
   if (in == Kind::Ann) return false; // its relu is reported
   if (isa<BatchNormOp>(op) && op->getOperand(0).getDefiningOp<MaxPoolOp>())
     return failed(problem(op) << "batch_norm behind a max_pool of currents has a negative scale (gamma), which turns the maximum into a minimum; "

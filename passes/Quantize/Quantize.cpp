@@ -68,7 +68,7 @@ public:
 
   ArrayRef<double> units() const { return unit; }
   /// The units are the trainer's: what was measured by calibration has no say.
-  bool isRecorded() const { return recorded.has_value(); }
+  bool isRecorded() const { return recorded && !recorded->rounded; }
 
 private:
   double scaleOf(Value input) const { return tensorType(input).getElementType().isUnsignedInteger(8) ? 1.0 : inputScale; }

@@ -5,7 +5,7 @@ snn.network @many timesteps = 1 {
   %in = snn.input "in" : tensor<2x4x4xui8>
   %x = snn.encode %in direct : (tensor<2x4x4xui8>) -> tensor<2x4x4xf32>
   %c = snn.conv2d %x {weight = dense<0.5> : tensor<2x2x1x1xf32>} : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
-  // expected-error@+1 {{'relu#3': relu is an ANN's activation, which does not spike; distil a spiking student from this network, or convert it, first}}
+  // expected-error@+1 {{'relu#3': relu is an ANN's activation, which does not spike; distil a spiking student from this network, or convert it (snn-convert, lasnn-compile --convert)}}
   %u = snn.relu %c : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
   %c2 = snn.conv2d %x {weight = dense<0.5> : tensor<2x2x1x1xf32>} : (tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
   %p = snn.max_pool %c2 {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>} : (tensor<2x4x4xf32>) -> tensor<2x2x2xf32>
