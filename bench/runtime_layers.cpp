@@ -10,6 +10,7 @@
 #include "core/network.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -27,6 +28,7 @@ struct Shape {
   int weight_limit;
 };
 const Shape kShapes[] = {{64, 32, 64, 3, 127}, {128, 16, 128, 3, 127}, {256, 8, 256, 3, 127}, {128, 16, 128, 3, 63},
+                         {128, 16, 128, 3, 31},  {128, 16, 128, 3, 7},   {128, 16, 128, 3, 3},   {128, 16, 128, 3, 1}, {64, 32, 64, 3, 7},
                          {32, 28, 32, 3, 127}, {64, 28, 64, 3, 127},   {128, 28, 128, 3, 127}};
 const int kRates[] = {2, 5, 10, 20};
 constexpr uint32_t kSteps = 4, kInputs = 5;
@@ -129,7 +131,7 @@ Result measure(lasnn_network *net, const Shape &shape, int rate, int reps) {
   }
   char name[96];
   snprintf(name, sizeof name, "%s %ux%ux%u->%u %ux%u w%d %d%%", lasnn_isa_name(net->isa), shape.channels, shape.size, shape.size,
-           shape.out_channels, shape.kernel, shape.kernel, shape.weight_limit > 63 ? 8 : 7, rate);
+           shape.out_channels, shape.kernel, shape.kernel, int(std::bit_width(unsigned(shape.weight_limit))) + 1, rate);
   return {name, quantile(layer, 0.5) * 1e6, quantile(layer, 0.1) * 1e6, quantile(run, 0.5) * 1e6, quantile(per_cycle, 0.5), quantile(per_cycle, 0.9), ghz};
 }
 

@@ -27,24 +27,27 @@ private:
 
 } // namespace
 
-uint32_t weightBits(const std::vector<int8_t> &weight) {
-  const bool seven = std::all_of(weight.begin(), weight.end(), [](int8_t w) { return w >= -64 && w <= 63; });
-  return seven ? 7 : 8;
+uint32_t weightBits(const std::vector<int8_t> &weight, uint32_t least) {
+  for (uint32_t bits = least; bits < 8; ++bits) {
+    const int bound = 1 << (bits - 1);
+    if (isRowWidth(bits) && std::all_of(weight.begin(), weight.end(), [&](int8_t w) { return w >= -bound && w < bound; })) return bits;
+  }
+  return 8;
 }
 
-std::vector<uint8_t> packSpikeWeights(const SynapseShape &shape, const std::vector<int8_t> &weight, uint32_t weight_bits) {
+std::vector<uint8_t> packSpikeWeights(const SynapseShape &shape, const std::vector<int8_t> &weight) {
   const DenseWeight dense(shape, weight);
-  const auto bias = uint8_t(1u << (weight_bits - 1));
+  const bool nibbles = packsNibbles(shape.weight_bits);
+  const int bias = 1 << (shape.weight_bits - 1);
   std::vector<uint8_t> packed(packedBytes(shape), 0);
   uint8_t *row = packed.data();
-  for (uint32_t block = 0; block < blockCount(shape.out_channels); ++block) {
-    const uint32_t bytes = rowBytes(shape.out_channels, block), first = block * kBlockChannels;
+  for (uint32_t block = 0; block < weightBlocks(shape); ++block) {
+    const uint32_t bytes = rowBytes(shape, block), first = block * rowChannels(shape);
     const ChannelRange inputs = blockInputs(shape, block);
     const auto fill = [&](auto value) {
-      for (uint32_t k = 0; k < bytes; ++k) {
-        const int8_t w = first + k < shape.out_channels ? value(first + k) : int8_t(0);
-        row[rowByte(k)] = k % 32 < 16 ? uint8_t(w + bias) : uint8_t(w);
-      }
+      const auto at = [&](uint32_t k) { return first + k < shape.out_channels ? int(value(first + k)) : 0; };
+      for (uint32_t k = 0; k < bytes; ++k)
+        row[rowByte(k)] = nibbles ? uint8_t((at(bytes + k) + bias) << 4 | (at(k) + bias)) : uint8_t(k % 32 < 16 ? at(k) + bias : at(k));
       row += bytes;
     };
     for (uint32_t kx = 0; kx < shape.kernel_w; ++kx) {

@@ -8,10 +8,11 @@
 
 namespace lasnn::x86 {
 
-/// 7 when every weight fits, else 8: kernels add two 7-bit rows before they split them.
-uint32_t weightBits(const std::vector<int8_t> &weight);
+/// The narrowest width of format::isRowWidth, from `least` on, that holds every weight.
+uint32_t weightBits(const std::vector<int8_t> &weight, uint32_t least);
 
-std::vector<uint8_t> packSpikeWeights(const format::SynapseShape &shape, const std::vector<int8_t> &weight, uint32_t weight_bits);
+/// Rows of shape.weight_bits.
+std::vector<uint8_t> packSpikeWeights(const format::SynapseShape &shape, const std::vector<int8_t> &weight);
 
 std::vector<uint8_t> packAnalogWeights(const format::SynapseShape &shape, const std::vector<int8_t> &weight);
 

@@ -7,6 +7,7 @@
 #include "lasnn/lasnn.h"
 #include "lasnn_generated.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -20,12 +21,26 @@ namespace {
 using flatbuffers::FlatBufferBuilder;
 using flatbuffers::Offset;
 
+/// Layers of at most this many channels keep byte rows whatever their weights: nibble rows have 32 bytes at least, as theirs have.
+constexpr uint32_t kMostByteChannels = 32;
+
+/// The row widths of a layer's synapses from spikes: nibbles where all of them allow it, since one kernel sums them all.
+uint32_t rowBits(const plan::Network &plan, const Layer &layer, const Synapse &s) {
+  const auto analog = [&](const Synapse &each) { return plan.encoding == Encoding::Direct && each.input == 0; };
+  if (analog(s)) return 8;
+  const bool nibbles = layer.out_channels > kMostByteChannels && std::all_of(layer.synapses.begin(), layer.synapses.end(), [&](const Synapse &each) {
+                         return analog(each) || weightBits(each.weight, 2) <= 4;
+                       });
+  return weightBits(s.weight, nibbles ? 2 : 6);
+}
+
 format::SynapseShape shapeOf(const plan::Network &plan, const Layer &layer, const Synapse &s) {
   const Buffer &in = plan.buffers[s.input];
   const uint32_t height = layer.poolsCurrents() ? layer.current_height : layer.out_height;
   const uint32_t width = layer.poolsCurrents() ? layer.current_width : layer.out_width;
   return {in.channels, in.height,  in.width,     layer.out_channels, height,    width,      s.kernel_h, s.kernel_w,
-          s.stride_h,  s.stride_w, s.dilation_h, s.dilation_w,       s.pad_top, s.pad_left, s.groups};
+          s.stride_h,  s.stride_w, s.dilation_h, s.dilation_w,       s.pad_top, s.pad_left, s.groups,
+          rowBits(plan, layer, s)};
 }
 
 /// What packing relies on. Everything else is the verifier's business.
@@ -91,10 +106,9 @@ private:
   Offset<format::Synapse> writeSynapse(const Layer &layer, const Synapse &s) {
     const format::SynapseShape shape = shapeOf(plan_, layer, s);
     const bool analog = plan_.encoding == Encoding::Direct && s.input == 0;
-    const uint32_t bits = analog ? 8 : weightBits(s.weight);
-    const auto weight = writeAligned(fbb_, analog ? packAnalogWeights(shape, s.weight) : packSpikeWeights(shape, s.weight, bits), 64);
+    const auto weight = writeAligned(fbb_, analog ? packAnalogWeights(shape, s.weight) : packSpikeWeights(shape, s.weight), 64);
     return format::CreateSynapse(fbb_, fbb_.CreateString(s.name), s.input, s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h,
-                                 s.dilation_w, s.pad_top, s.pad_left, s.groups, uint8_t(bits), weight);
+                                 s.dilation_w, s.pad_top, s.pad_left, s.groups, uint8_t(shape.weight_bits), weight);
   }
 
   Offset<format::Neuron> writeNeuron(const Neuron &n) {

@@ -110,6 +110,7 @@ private:
       put(layer.synapses, i, synapse);
       windows += synapse.shape.dilation_w == 1 ? 1 : synapse.shape.kernel_w;
       ++(synapse.analog ? layer.analog_synapses : layer.spike_synapses);
+      layer.nibbles = layer.nibbles || (!synapse.analog && format::packsNibbles(synapse.shape.weight_bits));
     }
     layer.narrow = fits16(source, plan_.buffers()->Get(source.output() < plan_.buffers()->size() ? source.output() : 0)->max_count()) &&
                    !(pools && layer.spike_synapses > 0); // those currents leave gather, which it does in 32 bits

@@ -60,10 +60,11 @@ private:
       const uint32_t left = height - y, rows = left < layer_.rows_at_once ? left : layer_.rows_at_once;
       for (uint32_t i = 0; i < layer_.synapse_count; ++i)
         if (layer_.synapses[i].shape.groups == 1) lists(layer_.synapses[i], 0, y, rows);
-      for (uint32_t block = 0; block < layer_.blocks; ++block) {
+      const uint32_t words = layer_.nibbles ? 2 : 1; // blocks of neurons that a block of weights feeds
+      for (uint32_t block = 0; block * words < layer_.blocks; ++block) {
         for (uint32_t i = 0; i < layer_.synapse_count; ++i)
           if (layer_.synapses[i].shape.groups > 1) lists(layer_.synapses[i], block, y, rows);
-        gather(block, y, rows);
+        gather(block, block * words, y, rows);
       }
     }
   }
@@ -133,12 +134,13 @@ private:
     return rows;
   }
 
-  uint32_t sources(uint32_t block, uint32_t row_bytes) {
+  uint32_t sources(uint32_t block, uint32_t &row_bytes) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < layer_.synapse_count; ++i) {
       const SynapseState &s = layer_.synapses[i];
       if (s.analog) continue;
       GatherSource &source = layer_.sources[count++];
+      row_bytes = format::rowBytes(s.shape, block);
       source.rows = blockWeights(s, block);
       source.events = s.events;
       source.starts = s.starts;
@@ -167,14 +169,15 @@ private:
     task.steps = chunk_.steps;
     task.block = block;
     task.channels = source_.out_channels();
-    task.row_bytes = format::rowBytes(source_.out_channels(), block);
+    task.row_bytes = source_.out_channels() - block * format::kBlockChannels <= 32 ? 32 : 64;
     return task;
   }
 
   /// What synapses add to bias and analog current; then neurons or a read-out, unless a maximum comes first.
-  void gather(uint32_t block, uint32_t y, uint32_t rows) {
+  /// weight_block and block: the same 64, or 128, channels, as blocks of weights and of neurons.
+  void gather(uint32_t weight_block, uint32_t block, uint32_t y, uint32_t rows) {
     GatherTask task = rowsOf(block, y, rows, format::currentWidth(source_));
-    task.source_count = sources(block, task.row_bytes);
+    task.source_count = sources(weight_block, task.row_bytes);
     task.current = static_cast<const uint8_t *>(layer_.current) + blockAt(block);
     task.current_stride = layer_.current_stride;
     task.sums = layer_.sums ? layer_.sums + block * format::kBlockChannels : nullptr;
@@ -230,9 +233,10 @@ private:
 
   void run(const GatherTask &task) {
     const KernelTable &k = *net_.kernels;
-    const auto kernel = layer_.narrow ? (layer_.wide_entries ? k.gather_i16_u32 : k.gather_i16_u16)
-                                      : (layer_.wide_entries ? k.gather_i32_u32 : k.gather_i32_u16);
-    kernel(task);
+    const bool wide = layer_.wide_entries;
+    if (layer_.nibbles && task.source_count > 0)
+      return (layer_.narrow ? (wide ? k.gather_i16_w4_u32 : k.gather_i16_w4_u16) : (wide ? k.gather_i32_w4_u32 : k.gather_i32_w4_u16))(task);
+    (layer_.narrow ? (wide ? k.gather_i16_u32 : k.gather_i16_u16) : (wide ? k.gather_i32_u32 : k.gather_i32_u16))(task);
   }
 
   void setNeuron(GatherTask &task) const {

@@ -44,6 +44,7 @@ struct LayerState {
   uint32_t blocks, synapse_count, spike_synapses, analog_synapses;
   SynapseState *synapses;
   bool narrow;       // 16-bit membranes and currents
+  bool nibbles;      // rows of 4 bits and below
   bool wide_entries; // list entries of 32 bits
   uint32_t rows_at_once;
   GatherSource *sources;

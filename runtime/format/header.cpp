@@ -22,7 +22,7 @@ HeaderFault checkHeader(const void *model, size_t model_size, Header &header) {
   if (model_size < kHeaderSize) return HeaderFault::TooShort;
   memcpy(&header, model, kHeaderSize);
   if (memcmp(header.magic, kMagic, sizeof kMagic) != 0) return HeaderFault::Magic;
-  if (header.version != kFormatVersion) return HeaderFault::Version;
+  if (header.version < kOldestFormatVersion || header.version > kFormatVersion) return HeaderFault::Version;
   if (header.header_size != kHeaderSize || header.total_size != model_size) return HeaderFault::Size;
   for (uint8_t byte : header.reserved)
     if (byte != 0) return HeaderFault::Reserved;

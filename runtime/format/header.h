@@ -6,13 +6,14 @@
 
 namespace lasnn::format {
 
-constexpr uint32_t kFormatVersion = 3;
+constexpr uint32_t kFormatVersion = 4;       // rows of 6, 4, 3 and 2 bits
+constexpr uint32_t kOldestFormatVersion = 3; // still read: 4 only adds to it
 constexpr size_t kHeaderSize = 64;
 
 /// Little endian, as every number of the file.
 struct Header {
   char magic[8];          ///< "LASNN\0\0\0"
-  uint32_t version;       ///< kFormatVersion
+  uint32_t version;       ///< kFormatVersion, or of a file of an older writer down to kOldestFormatVersion
   uint32_t header_size;   ///< kHeaderSize
   uint64_t total_size;    ///< bytes of the file
   uint64_t content_hash;  ///< XXH64, seed 0, of everything after the header

@@ -6,6 +6,9 @@
 // in each 32-byte half h, word i = (channel 32h+16+i, signed) * 256 + (channel 32h+i + bias, unsigned), bias = 2^(weight_bits-1).
 // Sums of words and of their high bytes give both channels back (kernels/gather); ymm code reads half by half, zmm code a row.
 //
+// With weight_bits of 4 and below a byte holds two channels, so that a 64-byte row is 128 channels and a block 128; a last block of at
+// most 64 channels has 32-byte rows. Byte rowByte(k) of a row of n bytes is (channel n+k + bias) * 16 + channel k + bias, k < n.
+//
 // Analog synapse (from a direct-encoded image). A run is the stretch of weights that lies contiguous in an image stored
 // [y][x][c]: kernel_w*C long when dilation_w is 1, else C long. Its values go in pairs, for pmaddwd:
 //     [block][run][pair][64 channels][2]   int8, zero where the run or K ends
@@ -24,23 +27,34 @@ struct SynapseShape {
   uint32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
   int32_t pad_top, pad_left;
   uint32_t groups;
+  uint32_t weight_bits = 8; // of a spike synapse: what its rows hold
 };
 
+/// Blocks of neurons: 64 channels, a word of spikes each.
 constexpr uint32_t blockCount(uint32_t channels) { return (channels + kBlockChannels - 1) / kBlockChannels; }
 
-constexpr uint32_t rowBytes(uint32_t channels, uint32_t block) {
-  return channels - block * kBlockChannels <= 32 ? 32 : 64;
+/// The widths that rows are packed in. A row's fields are stored plus 2^(bits-1), and this many rows can be added before they are split.
+constexpr bool isRowWidth(uint32_t bits) { return bits == 8 || bits == 7 || bits == 6 || bits == 4 || bits == 3 || bits == 2; }
+constexpr uint32_t rowsTogether(uint32_t bits) { return bits == 8 || bits == 4 ? 1 : bits == 7 || bits == 3 ? 2 : 4; }
+constexpr bool packsNibbles(uint32_t bits) { return bits <= 4; }
+
+/// Output channels of a full row: those of a block of packed weights.
+constexpr uint32_t rowChannels(const SynapseShape &s) { return packsNibbles(s.weight_bits) ? 2 * kBlockChannels : kBlockChannels; }
+constexpr uint32_t weightBlocks(const SynapseShape &s) { return (s.out_channels + rowChannels(s) - 1) / rowChannels(s); }
+
+constexpr uint32_t rowBytes(const SynapseShape &s, uint32_t block) {
+  return s.out_channels - block * rowChannels(s) <= rowChannels(s) / 2 ? 32 : 64;
 }
 
 struct ChannelRange {
   uint32_t first, count;
 };
 
-/// The input channels that output block `block` reads.
+/// The input channels that block `block` of packed weights reads.
 constexpr ChannelRange blockInputs(const SynapseShape &s, uint32_t block) {
   const uint32_t in_group = s.in_channels / s.groups, out_group = s.out_channels / s.groups;
-  const uint32_t begin = block * kBlockChannels;
-  const uint32_t end = begin + kBlockChannels < s.out_channels ? begin + kBlockChannels : s.out_channels;
+  const uint32_t begin = block * rowChannels(s);
+  const uint32_t end = begin + rowChannels(s) < s.out_channels ? begin + rowChannels(s) : s.out_channels;
   const uint32_t first = begin / out_group, last = (end - 1) / out_group;
   return {first * in_group, (last - first + 1) * in_group};
 }
@@ -53,23 +67,23 @@ constexpr uint64_t columnRows(const SynapseShape &s, uint32_t block) {
 /// The largest over all blocks.
 constexpr uint64_t maxColumnRows(const SynapseShape &s) {
   uint64_t rows = 0;
-  for (uint32_t b = 0; b < blockCount(s.out_channels); ++b)
+  for (uint32_t b = 0; b < weightBlocks(s); ++b)
     rows = columnRows(s, b) > rows ? columnRows(s, b) : rows;
   return rows;
 }
 
 constexpr uint64_t blockBytes(const SynapseShape &s, uint32_t block) {
-  return uint64_t(s.kernel_w) * columnRows(s, block) * rowBytes(s.out_channels, block);
+  return uint64_t(s.kernel_w) * columnRows(s, block) * rowBytes(s, block);
 }
 
 constexpr uint64_t packedBytes(const SynapseShape &s) {
   uint64_t sum = 0;
-  for (uint32_t b = 0; b < blockCount(s.out_channels); ++b)
+  for (uint32_t b = 0; b < weightBlocks(s); ++b)
     sum += blockBytes(s, b);
   return sum;
 }
 
-/// Byte of output channel `k` (within its block) inside a row.
+/// Byte of output channel `k` (within its block; of nibbles: within its half of it) inside a row.
 constexpr uint32_t rowByte(uint32_t k) { return k / 32 * 32 + k % 16 * 2 + k % 32 / 16; }
 
 /// Kernels hold 64 channels as two vectors of 32 int16 lanes: low bytes of a row's words, then high bytes.

@@ -105,7 +105,7 @@ private:
     const uint32_t c = buffer(s.input()).channels();
     if (s.groups() == 0 || c % s.groups() != 0 || layer.out_channels() % s.groups() != 0)
       return failIn(layer, "%u groups do not divide %u -> %u channels", s.groups(), c, layer.out_channels());
-    if (s.weight_bits() != 7 && s.weight_bits() != 8) return failIn(layer, "weight_bits = %u, allowed 7 or 8", s.weight_bits());
+    if (!isRowWidth(s.weight_bits())) return failIn(layer, "weight_bits = %u, allowed 8, 7, 6, 4, 3, 2", s.weight_bits());
     if (uint64_t(s.kernel_h()) * s.kernel_w() > kMaxTaps || uint64_t(s.kernel_h()) * s.kernel_w() * c > kMaxTaps)
       return failIn(layer, "a kernel of %ux%u on %u channels is beyond the format's limits", s.kernel_h(), s.kernel_w(), c);
     const SynapseShape shape = synapseShape(plan_, layer, s);
@@ -113,6 +113,9 @@ private:
         paddedHeight(shape) * paddedWidth(shape) * c > 4 * kMaxElements)
       return failIn(layer, "the padded input is beyond the format's limits");
     const bool analog = isAnalog(plan_, s);
+    for (const Synapse *other : *layer.synapses()) // one kernel sums all of a layer's rows
+      if (!analog && !isAnalog(plan_, *other) && packsNibbles(other->weight_bits()) != packsNibbles(s.weight_bits()))
+        return failIn(layer, "synapses of %u and %u bits in one layer, whose rows differ in kind", s.weight_bits(), other->weight_bits());
     if (!analog && (uint64_t(s.kernel_h()) * c + 1) * shape.in_width * buffer(s.input()).max_count() > kMaxListEvents)
       return failIn(layer, "event lists are beyond the format's limits");
     const uint64_t bytes = analog ? analogBytes(shape) : packedBytes(shape);
@@ -273,7 +276,7 @@ private:
 SynapseShape synapseShape(const Plan &plan, const Layer &layer, const Synapse &s) {
   const Buffer &in = *plan.buffers()->Get(s.input());
   return {in.channels(), in.height(),  in.width(),     layer.out_channels(), currentHeight(layer), currentWidth(layer), s.kernel_h(), s.kernel_w(),
-          s.stride_h(),  s.stride_w(), s.dilation_h(), s.dilation_w(),       s.pad_top(),          s.pad_left(),        s.groups()};
+          s.stride_h(),  s.stride_w(), s.dilation_h(), s.dilation_w(),       s.pad_top(),          s.pad_left(),        s.groups(),     s.weight_bits()};
 }
 
 bool verifyPlan(const Plan &plan, runtime::ErrorText &error) { return PlanVerifier(plan, error).verify(); }
@@ -290,7 +293,7 @@ lasnn_status verifyFile(const void *model, size_t model_size, const Model *&out,
   case HeaderFault::TooShort: fault = "shorter than a header of 64 bytes"; break;
   case HeaderFault::Magic: fault = "no .lasnn file: the first bytes are wrong"; break;
   case HeaderFault::Version:
-    error.set("format version %u, this runtime reads %u: recompile the model or update the runtime", header.version, kFormatVersion);
+    error.set("format version %u, this runtime reads %u to %u: recompile the model or update the runtime", header.version, kOldestFormatVersion, kFormatVersion);
     return LASNN_UNSUPPORTED;
   case HeaderFault::Size: fault = "the header's size does not match the file: truncated?"; break;
   case HeaderFault::Reserved: fault = "reserved header bytes are not zero"; break;

@@ -56,7 +56,7 @@ struct GatherSource {
   uint64_t column_bytes; // S * row_bytes
   uint32_t kernel_w, stride_w, dilation_w;
   int32_t pad_left;
-  uint32_t bias; // what the low byte of a row is stored plus
+  uint32_t bias; // what a row's fields (of byte rows: its low ones) are stored plus: 2^(bits-1)
 };
 
 /// Scratch of a gather kernel: one stretch of a list that one pixel sums.
@@ -70,14 +70,15 @@ struct GatherWindow {
 
 enum class ResetKind : uint8_t { Assign, Subtract, None };
 
-/// Events of a block of 64 (or at most 32) channels -> currents -> neurons -> spikes, for output rows y0.. and `steps` steps.
+/// Events of a block of 64 (or at most 32) channels -> currents -> neurons -> spikes, for output rows y0.. and `steps` steps; with nibble rows of
+/// 128 (or at most 64): neurons of blocks `block` and `block + 1`.
 /// Per-channel vectors have 64 entries in lane order (format::laneOf). Channels beyond K have theta = max and never fire.
 struct GatherTask {
   const GatherSource *sources;
   uint32_t source_count;
   GatherWindow *windows; // scratch, as many as one pixel can have
   uint32_t y0, rows, width, steps;
-  uint32_t row_bytes; // 64 or 32
+  uint32_t row_bytes; // 64 or 32: what the rows of all sources have
   uint32_t block, channels;
 
   // Current that does not depend on events, in lane order: one vector (stride 0) or one a pixel. int16 for gather_i16.

@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 #include "kernels/pack/pack_u8.h"
 #include "kernels/events/events.h"
+#include "kernels/gather/rows.h"
 #include "kernels/gather/gather_i16.h"
 #include "kernels/gather/gather_i32.h"
 #include "kernels/analog/analog_i8.h"

@@ -62,6 +62,17 @@ TEST(File, EveryFlippedByteIsAnError) {
   EXPECT_EQ(tryCreate(bytes.data.get(), bytes.size), LASNN_OK);
 }
 
+TEST(File, VersionThreeIsStillRead) {
+  AlignedBytes bytes(fileOf(randomPlan(11)));
+  bytes.data.get()[8] = 3;
+  EXPECT_EQ(tryCreate(bytes.data.get(), bytes.size), LASNN_OK);
+  bytes.data.get()[8] = 2;
+  lasnn_network *net = nullptr;
+  char error[256] = "";
+  EXPECT_EQ(lasnn_create(bytes.data.get(), bytes.size, nullptr, &net, error, sizeof error), LASNN_UNSUPPORTED);
+  EXPECT_STREQ(error, "format version 2, this runtime reads 3 to 4: recompile the model or update the runtime");
+}
+
 TEST(File, NewerVersionIsUnsupported) {
   AlignedBytes bytes(fileOf(randomPlan(11)));
   ++bytes.data.get()[8];

@@ -112,10 +112,13 @@ private:
     const uint32_t c = plan_.buffers[s.input].channels;
     for (uint32_t g : {c, 2u, 3u, 5u})
       if (chance(0.3) && c % g == 0 && layer.out_channels % g == 0) s.groups = g;
-    const int32_t limit = chance(0.3) ? 127 : chance(0.5) ? 63 : 7;
+    static const int32_t kWidths[] = {127, 63, 31, 15, 7, 3, 1}; // of 8 to 2 bits
+    if (chance(0.4)) limit_ = kWidths[pick(0, 6)];               // else like the synapse before: narrow ones meet in a layer
+    const int32_t limit = limit_;
+    const bool extreme = chance(0.1);
     s.weight.resize(size_t(layer.out_channels) * (c / s.groups) * s.kernel_h * s.kernel_w);
     for (int8_t &w : s.weight)
-      w = int8_t(pickSigned(chance(0.01) ? -limit - 1 : -limit, limit));
+      w = int8_t(extreme ? chance(0.5) ? limit : -limit - 1 : pickSigned(chance(0.01) ? -limit - 1 : -limit, limit));
   }
 
   void makeCurrent(Layer &layer) {
@@ -278,6 +281,7 @@ private:
   }
 
   std::mt19937_64 random_;
+  int32_t limit_ = 127; // of weights
   Network plan_;
 };
 

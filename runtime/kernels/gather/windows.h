@@ -9,11 +9,11 @@
 
 namespace lasnn::runtime::LASNN_ISA {
 
-LASNN_INLINE uint32_t clampColumn(int64_t x, uint32_t width) {
-  return x < 0 ? 0 : x > int64_t(width) ? width : uint32_t(x);
-}
+LASNN_INLINE uint32_t clampColumn(int64_t x, uint32_t width) { return x < 0 ? 0 : x > int64_t(width) ? width : uint32_t(x); }
 
-template <class Entry> LASNN_INLINE void placeWindow(GatherWindow &w, const GatherSource &s, uint32_t row, uint32_t steps, uint32_t x, uint32_t kx, uint32_t columns) {
+template <class Entry>
+LASNN_INLINE void placeWindow(GatherWindow &w, const GatherSource &s, uint32_t row, uint32_t steps, uint32_t x, uint32_t kx,
+                              uint32_t columns) {
   const int64_t first = int64_t(x) * s.stride_w - s.pad_left + int64_t(kx) * s.dilation_w;
   w.events = static_cast<const Entry *>(s.events) + size_t(row) * steps * s.capacity;
   w.starts = s.starts + size_t(row) * steps * (s.width + 1);

@@ -7,6 +7,8 @@
 #include <immintrin.h>
 
 #define LASNN_INLINE static inline __attribute__((always_inline))
+#define LASNN_FORM inline __attribute__((always_inline)) // of members
+#define LASNN_LONG LASNN_INLINE                          // of functions that the plain kernels share, for size
 
 namespace lasnn::runtime::LASNN_ISA {
 
@@ -16,9 +18,7 @@ constexpr int kWidePixels = 1; // pixels at once that registers are left for
 typedef int32_t WideLanes __attribute__((vector_size(4 * kWideLanes)));
 typedef uint32_t WideWords __attribute__((vector_size(4 * kWideLanes)));
 
-template <int H> struct Lanes {
-  __m256i v[H];
-};
+template <int H> struct Lanes { __m256i v[H]; };
 template <int H> using Mask = Lanes<H>;
 
 template <int H, class F> LASNN_INLINE Lanes<H> each(F f) {
@@ -79,8 +79,7 @@ template <int H> LASNN_INLINE Lanes<H> select(const Mask<H> &m, const Lanes<H> &
 template <int H> LASNN_INLINE Lanes<H> onlyWhere(const Mask<H> &m, const Lanes<H> &a) {
   return each<H>([&](int i) { return _mm256_and_si256(m.v[i], a.v[i]); });
 }
-template <int H>
-LASNN_INLINE uint32_t differing(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
+template <int H> LASNN_INLINE uint32_t differing(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
   const auto equal = [](const Lanes<H> &x, const Lanes<H> &y) {
     return each<H>([&](int i) { return _mm256_cmpeq_epi16(x.v[i], y.v[i]); });
   };
@@ -88,10 +87,10 @@ LASNN_INLINE uint32_t differing(const Lanes<H> &a, const Lanes<H> &b, const Lane
   __m256i all = _mm256_and_si256(ab.v[0], cd.v[0]);
   if (H == 2) all = _mm256_and_si256(all, _mm256_and_si256(ab.v[H - 1], cd.v[H - 1]));
   if (__builtin_expect(_mm256_movemask_epi8(all) == -1, 1)) return 0; // clips are rare
-  uint32_t same = 0; // two mask bits a lane
+  uint32_t same = 0;                                                  // two mask bits a lane
   for (int i = 0; i < H; ++i)
-    same += unsigned(__builtin_popcount(unsigned(_mm256_movemask_epi8(ab.v[i]))) +
-                     __builtin_popcount(unsigned(_mm256_movemask_epi8(cd.v[i]))));
+    same +=
+        unsigned(__builtin_popcount(unsigned(_mm256_movemask_epi8(ab.v[i]))) + __builtin_popcount(unsigned(_mm256_movemask_epi8(cd.v[i]))));
   return 32 * H - same / 2;
 }
 template <int H> LASNN_INLINE uint64_t channelBits(uint32_t even, uint32_t odd) {
@@ -120,7 +119,36 @@ LASNN_INLINE void fourEntries(const uint32_t *e, uint64_t (&out)[4]) {
   out[0] = uint32_t(p), out[1] = p >> 32, out[2] = uint32_t(q), out[3] = q >> 32;
 }
 
-template <int H, bool Pair, class Entry>
+/// Bytes, for nibble rows.
+template <int H> LASNN_INLINE Lanes<H> addBytes(const Lanes<H> &a, const Lanes<H> &b) {
+  return each<H>([&](int i) { return _mm256_add_epi8(a.v[i], b.v[i]); });
+}
+template <int H> LASNN_INLINE Lanes<H> subBytes(const Lanes<H> &a, const Lanes<H> &b) {
+  return each<H>([&](int i) { return _mm256_sub_epi8(a.v[i], b.v[i]); });
+}
+LASNN_INLINE __m256i keepHigh(__m256i a) { return _mm256_and_si256(a, _mm256_set1_epi8(int8_t(0xf0))); }
+// A word's shift moves only zeroes across its bytes, since the low bits are zero.
+template <int H> LASNN_INLINE Lanes<H> highNibbles(const Lanes<H> &a) {
+  return each<H>([&](int i) { return _mm256_srli_epi16(keepHigh(a.v[i]), 4); });
+}
+// The mean of two bytes (x + y + 1) / 2 is exact for multiples of 16: 8 times the sum of their nibbles; of two such means 4 times it.
+template <int H> LASNN_INLINE Lanes<H> sumHighNibbles(const Lanes<H> &a, const Lanes<H> &b) {
+  return each<H>([&](int i) { return _mm256_srli_epi16(_mm256_avg_epu8(keepHigh(a.v[i]), keepHigh(b.v[i])), 3); });
+}
+template <int H> LASNN_INLINE Lanes<H> sumHighNibbles(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
+  return each<H>([&](int i) {
+    const __m256i ab = _mm256_avg_epu8(keepHigh(a.v[i]), keepHigh(b.v[i])), cd = _mm256_avg_epu8(keepHigh(c.v[i]), keepHigh(d.v[i]));
+    return _mm256_srli_epi16(_mm256_avg_epu8(ab, cd), 2);
+  });
+}
+template <int H> LASNN_INLINE Lanes<H> raiseNibbles(const Lanes<H> &a) {
+  return each<H>([&](int i) { return keepHigh(_mm256_slli_epi16(a.v[i], 4)); });
+}
+template <int H> LASNN_INLINE Lanes<H> shiftRight8Unsigned(const Lanes<H> &a) {
+  return each<H>([&](int i) { return _mm256_srli_epi16(a.v[i], 8); });
+}
+
+template <int H, int Together, class Entry>
 LASNN_INLINE void accumulate(const Entry *e, const Entry *end, uintptr_t base, Lanes<H> &f, Lanes<H> &o) {
   const auto take = [&](const Lanes<H> &x) {
     f = add<H>(f, x);
@@ -130,7 +158,9 @@ LASNN_INLINE void accumulate(const Entry *e, const Entry *end, uintptr_t base, L
   for (; e < end; e += 4) {
     uint64_t at[4];
     fourEntries(e, at);
-    if constexpr (Pair) {
+    if constexpr (Together == 4) {
+      take(add<H>(add<H>(row<H>(base, at[0]), row<H>(base, at[1])), add<H>(row<H>(base, at[2]), row<H>(base, at[3]))));
+    } else if constexpr (Together == 2) {
       take(add<H>(row<H>(base, at[0]), row<H>(base, at[1])));
       take(add<H>(row<H>(base, at[2]), row<H>(base, at[3])));
     } else {
@@ -186,12 +216,10 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
   return half(p) | uint64_t(half(p + 32)) << 32;
 }
 
-constexpr bool kPairsPay = true; // adding 7-bit rows in pairs is faster than one by one
+constexpr bool kPairsPay = true;   // adding rows of 7 bits in pairs, of 6 in fours, is faster than one by one
 constexpr bool kSinglePays = true; // a form of its own for layers of one synapse
-constexpr int kPairPixels = 1; // 8 sums and a weight leave too few of 16 registers for a second pixel
-template <int H> struct PairSums {
-  __m256i v[4 * H];
-};
+constexpr int kPairPixels = 1;     // 8 sums and a weight leave too few of 16 registers for a second pixel
+template <int H> struct PairSums { __m256i v[4 * H]; };
 template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *at, size_t stride) {
   for (int g = 0; g < 4 * H; ++g) {
     const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i *>(w + 16 * g)));

@@ -8,6 +8,8 @@
 #include <immintrin.h>
 
 #define LASNN_INLINE static inline __attribute__((always_inline))
+#define LASNN_FORM inline __attribute__((always_inline)) // of members
+#define LASNN_LONG LASNN_INLINE                          // of functions that the plain kernels share, for size
 
 namespace lasnn::runtime::LASNN_ISA {
 
@@ -18,22 +20,16 @@ typedef int32_t WideLanes __attribute__((vector_size(4 * kWideLanes)));
 typedef uint32_t WideWords __attribute__((vector_size(4 * kWideLanes)));
 
 template <int H> struct Lanes;
-template <> struct Lanes<2> {
-  __m512i v;
-};
-template <> struct Lanes<1> {
-  __m256i v;
-};
-template <int H> struct Mask {
-  uint32_t bits;
-};
+template <> struct Lanes<2> { __m512i v; };
+template <> struct Lanes<1> { __m256i v; };
+template <int H> struct Mask { uint32_t bits; };
 
 /// Picks the zmm or the ymm form of an expression over `H`.
-#define LASNN_BOTH(zmm, ymm)                                                                                           \
-  if constexpr (H == 2)                                                                                                \
-    return {zmm};                                                                                                      \
-  else                                                                                                                 \
-    return {ymm}
+#define LASNN_BOTH(zmm, ymm)                                                                                                               \
+  if constexpr (H == 2)                                                                                                                    \
+    return {zmm};                                                                                                                          \
+  else                                                                                                                                     \
+    return { ymm }
 
 template <int H> LASNN_INLINE Lanes<H> load(const int16_t *p) {
   LASNN_BOTH(_mm512_loadu_si512(p), _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
@@ -60,12 +56,8 @@ template <int H> LASNN_INLINE Lanes<H> subSaturated(const Lanes<H> &a, const Lan
 template <int H> LASNN_INLINE Lanes<H> larger(const Lanes<H> &a, const Lanes<H> &b) {
   LASNN_BOTH(_mm512_max_epi16(a.v, b.v), _mm256_max_epi16(a.v, b.v));
 }
-template <int H> LASNN_INLINE Lanes<H> shiftLeft8(const Lanes<H> &a) {
-  LASNN_BOTH(_mm512_slli_epi16(a.v, 8), _mm256_slli_epi16(a.v, 8));
-}
-template <int H> LASNN_INLINE Lanes<H> shiftRight8(const Lanes<H> &a) {
-  LASNN_BOTH(_mm512_srai_epi16(a.v, 8), _mm256_srai_epi16(a.v, 8));
-}
+template <int H> LASNN_INLINE Lanes<H> shiftLeft8(const Lanes<H> &a) { LASNN_BOTH(_mm512_slli_epi16(a.v, 8), _mm256_slli_epi16(a.v, 8)); }
+template <int H> LASNN_INLINE Lanes<H> shiftRight8(const Lanes<H> &a) { LASNN_BOTH(_mm512_srai_epi16(a.v, 8), _mm256_srai_epi16(a.v, 8)); }
 /// (|v| * keep) >> 12 is the high half of |v| * 16*keep; |v| = 32768 is right as an unsigned 16-bit number.
 template <int H> LASNN_INLINE Lanes<H> leak(const Lanes<H> &a, uint32_t keep) {
   const Lanes<H> zero = broadcast<H>(0), factor = broadcast<H>(int16_t(uint16_t(keep << 4)));
@@ -87,8 +79,7 @@ template <int H> LASNN_INLINE Lanes<H> select(const Mask<H> &m, const Lanes<H> &
 template <int H> LASNN_INLINE Lanes<H> onlyWhere(const Mask<H> &m, const Lanes<H> &a) {
   LASNN_BOTH(_mm512_maskz_mov_epi16(m.bits, a.v), _mm256_maskz_mov_epi16(__mmask16(m.bits), a.v));
 }
-template <int H>
-LASNN_INLINE uint32_t differing(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
+template <int H> LASNN_INLINE uint32_t differing(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
   uint32_t ab, cd;
   if constexpr (H == 2)
     ab = _mm512_cmpneq_epi16_mask(a.v, b.v), cd = _mm512_cmpneq_epi16_mask(c.v, d.v);
@@ -123,7 +114,41 @@ LASNN_INLINE void fourEntries(const uint32_t *e, uint64_t (&out)[4]) {
   out[0] = uint32_t(p), out[1] = p >> 32, out[2] = uint32_t(q), out[3] = q >> 32;
 }
 
-template <int H, bool Pair, class Entry>
+/// Bytes, for nibble rows.
+template <int H> LASNN_INLINE Lanes<H> addBytes(const Lanes<H> &a, const Lanes<H> &b) {
+  LASNN_BOTH(_mm512_add_epi8(a.v, b.v), _mm256_add_epi8(a.v, b.v));
+}
+template <int H> LASNN_INLINE Lanes<H> subBytes(const Lanes<H> &a, const Lanes<H> &b) {
+  LASNN_BOTH(_mm512_sub_epi8(a.v, b.v), _mm256_sub_epi8(a.v, b.v));
+}
+template <int H> LASNN_INLINE Lanes<H> keepHigh(const Lanes<H> &a) {
+  LASNN_BOTH(_mm512_and_si512(a.v, _mm512_set1_epi8(int8_t(0xf0))), _mm256_and_si256(a.v, _mm256_set1_epi8(int8_t(0xf0))));
+}
+template <int H> LASNN_INLINE Lanes<H> meanBytes(const Lanes<H> &a, const Lanes<H> &b) {
+  LASNN_BOTH(_mm512_avg_epu8(a.v, b.v), _mm256_avg_epu8(a.v, b.v));
+}
+template <int H, int By> LASNN_INLINE Lanes<H> shiftRightWords(const Lanes<H> &a) {
+  LASNN_BOTH(_mm512_srli_epi16(a.v, By), _mm256_srli_epi16(a.v, By));
+}
+// A word's shift moves only zeroes across its bytes, since the low bits are zero. (vgf2p8affineqb would do both at once, but asks for
+// GFNI.)
+template <int H> LASNN_INLINE Lanes<H> highNibbles(const Lanes<H> &a) { return shiftRightWords<H, 4>(keepHigh<H>(a)); }
+// The mean of two bytes (x + y + 1) / 2 is exact for multiples of 16: 8 times the sum of their nibbles; of two such means 4 times it.
+template <int H> LASNN_INLINE Lanes<H> sumHighNibbles(const Lanes<H> &a, const Lanes<H> &b) {
+  return shiftRightWords<H, 3>(meanBytes<H>(keepHigh<H>(a), keepHigh<H>(b)));
+}
+template <int H> LASNN_INLINE Lanes<H> sumHighNibbles(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
+  return shiftRightWords<H, 2>(meanBytes<H>(meanBytes<H>(keepHigh<H>(a), keepHigh<H>(b)), meanBytes<H>(keepHigh<H>(c), keepHigh<H>(d))));
+}
+template <int H> LASNN_INLINE Lanes<H> raiseNibbles(const Lanes<H> &a) {
+  if constexpr (H == 2)
+    return keepHigh<H>({_mm512_slli_epi16(a.v, 4)});
+  else
+    return keepHigh<H>({_mm256_slli_epi16(a.v, 4)});
+}
+template <int H> LASNN_INLINE Lanes<H> shiftRight8Unsigned(const Lanes<H> &a) { return shiftRightWords<H, 8>(a); }
+
+template <int H, int Together, class Entry>
 LASNN_INLINE void accumulate(const Entry *e, const Entry *end, uintptr_t base, Lanes<H> &f, Lanes<H> &o) {
   Lanes<H> f1 = broadcast<H>(0), o1 = f1; // two chains of sums, for latency
 #pragma GCC unroll 1
@@ -131,7 +156,10 @@ LASNN_INLINE void accumulate(const Entry *e, const Entry *end, uintptr_t base, L
     uint64_t at[4];
     fourEntries(e, at);
     Lanes<H> a = row<H>(base, at[0]), b = row<H>(base, at[1]), c = row<H>(base, at[2]), d = row<H>(base, at[3]);
-    if constexpr (Pair) {
+    if constexpr (Together == 4) {
+      a = add<H>(add<H>(a, b), add<H>(c, d));
+      f = add<H>(f, a), o = add<H>(o, shiftRight8<H>(a));
+    } else if constexpr (Together == 2) {
       a = add<H>(a, b);
       c = add<H>(c, d);
       f = add<H>(f, a), o = add<H>(o, shiftRight8<H>(a));
@@ -149,9 +177,9 @@ LASNN_INLINE void accumulate(const Entry *e, const Entry *end, uintptr_t base, L
 
 /// The numbers of the set bits, ascending, as bytes. (vpcompressb to memory costs 56 cycles on Zen 4, to a register 2.)
 LASNN_INLINE __m512i bitNumbers(uint64_t word) {
-  const __m512i iota = _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40,
-                                       39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16,
-                                       15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __m512i iota = _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39,
+                                       38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14,
+                                       13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   return _mm512_maskz_compress_epi8(word, iota);
 }
 
@@ -190,12 +218,10 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
 }
 
 /// Sums of 64 channels for `kPairPixels` pixels at once: each weight is widened once for all of them.
-constexpr bool kPairsPay = true; // adding 7-bit rows in pairs is faster than one by one
+constexpr bool kPairsPay = true;   // adding rows of 7 bits in pairs, of 6 in fours, is faster than one by one
 constexpr bool kSinglePays = true; // a form of its own for layers of one synapse
 constexpr int kPairPixels = 4;
-template <int H> struct PairSums {
-  __m512i v[2 * H];
-};
+template <int H> struct PairSums { __m512i v[2 * H]; };
 template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *at, size_t stride) {
   for (int g = 0; g < 2 * H; ++g) {
     const __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(w + 32 * g)));

@@ -9,6 +9,8 @@
 #include <cstring>
 
 #define LASNN_INLINE static inline __attribute__((always_inline))
+#define LASNN_FORM inline                           // of members: not forced, for size
+#define LASNN_LONG static __attribute__((noinline)) // of functions that the other ISAs force inline
 
 namespace lasnn::runtime::LASNN_ISA {
 
@@ -18,9 +20,7 @@ constexpr int kWidePixels = 1; // pixels at once that registers are left for
 typedef int32_t WideLanes __attribute__((vector_size(4 * kWideLanes)));
 typedef uint32_t WideWords __attribute__((vector_size(4 * kWideLanes)));
 
-template <int H> struct Lanes {
-  int16_t v[16 * H];
-};
+template <int H> struct Lanes { int16_t v[16 * H]; };
 template <int H> using Mask = Lanes<H>;
 
 template <int H> LASNN_INLINE Lanes<H> load(const int16_t *p) {
@@ -83,8 +83,7 @@ template <int H> LASNN_INLINE Lanes<H> onlyWhere(const Mask<H> &m, const Lanes<H
   return each<H>([&](int i) { return m.v[i] & a.v[i]; });
 }
 /// Lanes of (a, c) that differ from (b, d).
-template <int H>
-LASNN_INLINE uint32_t differing(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
+template <int H> LASNN_INLINE uint32_t differing(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
   uint32_t n = 0;
   for (int i = 0; i < 16 * H; ++i)
     n += uint32_t(a.v[i] != b.v[i]) + uint32_t(c.v[i] != d.v[i]);
@@ -96,9 +95,47 @@ template <int H> LASNN_INLINE uint64_t channelBits(uint32_t even, uint32_t odd) 
   return (even & 0xffff) | uint64_t(odd & 0xffff) << 16 | uint64_t(even >> 16) << 32 | uint64_t(odd >> 16) << 48;
 }
 
+/// The row of an entry, and four entries.
+template <int H, class Entry> LASNN_INLINE Lanes<H> row(uintptr_t base, Entry entry) {
+  return load<H>(reinterpret_cast<const int16_t *>(base + uintptr_t(entry) * (4 * H)));
+}
+template <class Entry> LASNN_INLINE void fourEntries(const Entry *e, uint64_t (&out)[4]) {
+  for (int i = 0; i < 4; ++i)
+    out[i] = e[i];
+}
+
+/// Bytes of words, for nibble rows.
+template <int H, class F> LASNN_INLINE Lanes<H> eachByte(F f) {
+  return each<H>([&](int i) { return (f(i, 8) & 255) << 8 | (f(i, 0) & 255); });
+}
+template <int H> LASNN_INLINE unsigned byteOf(const Lanes<H> &a, int i, int shift) { return (uint16_t(a.v[i]) >> shift) & 255u; }
+template <int H> LASNN_INLINE Lanes<H> addBytes(const Lanes<H> &a, const Lanes<H> &b) {
+  return eachByte<H>([&](int i, int s) { return byteOf<H>(a, i, s) + byteOf<H>(b, i, s); });
+}
+template <int H> LASNN_INLINE Lanes<H> subBytes(const Lanes<H> &a, const Lanes<H> &b) {
+  return eachByte<H>([&](int i, int s) { return byteOf<H>(a, i, s) - byteOf<H>(b, i, s); });
+}
+template <int H> LASNN_INLINE Lanes<H> highNibbles(const Lanes<H> &a) {
+  return eachByte<H>([&](int i, int s) { return byteOf<H>(a, i, s) >> 4; });
+}
+/// The sum of the high nibbles of two or four.
+template <int H> LASNN_INLINE Lanes<H> sumHighNibbles(const Lanes<H> &a, const Lanes<H> &b) {
+  return addBytes<H>(highNibbles<H>(a), highNibbles<H>(b));
+}
+template <int H> LASNN_INLINE Lanes<H> sumHighNibbles(const Lanes<H> &a, const Lanes<H> &b, const Lanes<H> &c, const Lanes<H> &d) {
+  return addBytes<H>(sumHighNibbles<H>(a, b), sumHighNibbles<H>(c, d));
+}
+/// 16 times each byte, modulo 256.
+template <int H> LASNN_INLINE Lanes<H> raiseNibbles(const Lanes<H> &a) {
+  return eachByte<H>([&](int i, int s) { return byteOf<H>(a, i, s) << 4; });
+}
+template <int H> LASNN_INLINE Lanes<H> shiftRight8Unsigned(const Lanes<H> &a) {
+  return each<H>([&](int i) { return uint16_t(a.v[i]) >> 8; });
+}
+
 /// f += row words, o += row words >> 8, for the rows that [e, end) names: a multiple of 4 of them.
-/// Pair: weights of 7 bits, so that two rows can be added before they are split.
-template <int H, bool Pair, class Entry>
+/// Together: 2 for weights of 7 bits, 4 for those of 6: so many rows can be added before they are split.
+template <int H, int Together, class Entry>
 LASNN_INLINE void accumulate(const Entry *e, const Entry *end, uintptr_t base, Lanes<H> &f, Lanes<H> &o) {
   for (; e < end; ++e) {
     int16_t row[16 * H];
@@ -126,12 +163,10 @@ LASNN_INLINE uint64_t atLeast(const uint8_t *p, uint32_t level) {
 }
 
 /// Sums of 64 channels for `kPairPixels` pixels at once; w is [64][2], the two values of pixel i are at + i*stride.
-constexpr bool kPairsPay = false; // `accumulate` gains nothing from adding 7-bit rows in pairs
+constexpr bool kPairsPay = false;   // `accumulate` gains nothing from adding narrow rows before it splits them
 constexpr bool kSinglePays = false; // a form of its own for layers of one synapse
 constexpr int kPairPixels = 1;
-template <int H> struct PairSums {
-  int32_t v[32 * H];
-};
+template <int H> struct PairSums { int32_t v[32 * H]; };
 template <int H> LASNN_INLINE void addPair(PairSums<H> *acc, int pixels, const uint8_t *w, const int16_t *at, size_t stride) {
   const auto *s = reinterpret_cast<const int8_t *>(w);
   for (int i = 0; i < pixels; ++i)
