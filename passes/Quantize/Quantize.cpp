@@ -146,17 +146,21 @@ private:
     auto threshold = perChannel(neuron.vThreshold);
     std::vector<int> powers(size, 0);
     int64_t clipped = 0;
+    int zeros = 0; // that an i8 has room for below a weight
+    while (most << (zeros + 1) <= 127) ++zeros;
     for (int64_t c = 0; c < size; ++c)
-      if (threshold[c] > 0) powers[c] = std::clamp(int(std::floor(std::log2(threshold[c] / (thresholdStep * unit[c])))), 0, 6);
+      if (threshold[c] > 0) powers[c] = std::clamp(int(std::floor(std::log2(threshold[c] / (thresholdStep * unit[c])))), -zeros, 6);
     if (shared) powers.assign(size, *std::min_element(powers.begin(), powers.end()));
+    grain.assign(size, 0);
     for (int64_t c = 0; c < size; ++c) {
       if (threshold[c] <= 0) continue;
-      int64_t theta = int64_t(thresholdStep) << powers[c];
+      int64_t theta = int64_t(thresholdStep) << std::max(powers[c], 0);
       unit[c] = threshold[c] / double(theta + (neuron.compare == Compare::Ge));
-      clipped += unit[c] < asked[shared ? 0 : c] * (1 - 1e-6);
+      grain[c] = std::max(-powers[c], 0);
+      clipped += unit[c] * double(1 << grain[c]) < asked[shared ? 0 : c] * (1 - 1e-6);
     }
     if (clipped)
-      emitWarning(layer.getLoc()) << "'" << layer.getName() << "': " << clipped << " of " << size << " channels have weights above " << most << "/" << thresholdStep
+      emitWarning(layer.getLoc()) << "'" << layer.getName() << "': " << clipped << " of " << size << " channels have weights above " << (most << zeros) << "/" << thresholdStep
                                   << " of their threshold, which are clipped; train with larger thresholds or smaller weights";
   }
 
@@ -189,8 +193,11 @@ private:
     size_t count = weight.size() / k;
     double scale = scaleOf(op.getInput());
     std::vector<int8_t> quantized(weight.size());
-    for (size_t i = 0; i < weight.size(); ++i)
-      quantized[i] = form::weight(weight[i], scale, unit[k == size ? i / count : 0], most);
+    for (size_t i = 0; i < weight.size(); ++i) {
+      const size_t c = k == size ? i / count : 0;
+      const int zeros = grain.empty() ? 0 : grain[c];
+      quantized[i] = int8_t(form::weight(weight[i], scale, unit[c] * double(1 << zeros), most) * (1 << zeros));
+    }
     op.setWeightAttr(lasnn::i8Attr(op.getContext(), op.getWeight().getShapedType().getShape(), quantized));
     if (op.getBias()) {
       SmallVector<int32_t> bias;
@@ -248,6 +255,7 @@ private:
   NeuronView neuron;
   int64_t size;
   SmallVector<double> unit;
+  std::vector<int> grain; ///< with thresholdStep: zeros below each weight of a channel, where the threshold's step is finer than its weights are; empty: none
   std::optional<lasnn::Recorded> recorded;
 };
 

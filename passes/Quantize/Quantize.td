@@ -22,7 +22,8 @@ def Quantize : Pass<"snn-quantize", "::lasnn::snn::NetworkOp"> {
 
     `threshold-step` is for chips whose thresholds are mantissa << n and few a core: every neuron's threshold becomes step * 2^m[c], m[c] the
     largest of 0 .. 6 whose unit θ/(step*2^m) still holds the channel's weights. A channel whose weights do not fit even m = 0 keeps m = 0, and
-    the weights beyond are clipped, with a warning. Recorded units are chosen anew, and biases become 12 bits and a power of 2.
+    narrow weights become multiples of the power of 2 that holds them, as far as an i8 has room (such a synapse stores as few bits); weights beyond
+    that are clipped, with a warning. Recorded units are chosen anew, and biases become 12 bits and a power of 2.
 
     `state_bits`: 16 where every current provably fits `i16` and no membrane clips at 16 bits, proved from the bounds or measured by
     `snn-calibrate` with a margin of 1.25; else 24. The option forces one.

@@ -17,6 +17,7 @@ struct WeightFormat {
   lmap::Sign sign = lmap::MIXED;
   uint32_t bits = 8;
   int32_t exponent = 0;
+  uint32_t shift = 0; ///< zeros below every weight, which the exponent makes up for: stored is weight >> shift
   bool operator==(const WeightFormat &) const = default;
   auto operator<=>(const WeightFormat &) const = default;
 };

@@ -1,6 +1,7 @@
 #include "backends/loihi/lower/scale.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 
 namespace lasnn::loihi {
@@ -217,7 +218,7 @@ private:
       bool found = false;
       for (const lmap::Sign sign : {lmap::EXCITATORY, lmap::INHIBITORY, lmap::MIXED})
         for (const uint32_t b : legal_)
-          if (const std::optional<WeightFormat> f = format(range, sign, b); f && (!found || f->bits < best.bits)) {
+          if (const std::optional<WeightFormat> f = format(range, zerosBelow(*p), sign, b); f && (!found || f->bits < best.bits)) {
             best = *f;
             found = true;
           }
@@ -240,7 +241,16 @@ private:
     return true;
   }
 
-  std::optional<WeightFormat> format(Range range, lmap::Sign sign, uint32_t b) const {
+  /// Narrow weights of a coarse unit are multiples of a power of 2: synapses then hold fewer bits.
+  static uint32_t zerosBelow(const Projection &p) {
+    uint32_t bits = 0;
+    for (const int8_t w : *p.weight)
+      bits |= uint32_t(std::abs(int(w)));
+    return bits == 0 ? 0 : uint32_t(std::countr_zero(bits));
+  }
+
+  std::optional<WeightFormat> format(Range range, uint32_t shift, lmap::Sign sign, uint32_t b) const {
+    range.low /= int64_t(1) << shift, range.high /= int64_t(1) << shift;
     const int32_t magnitude_bits = int32_t(a_.weight_mantissa) - 1; // 8
     int64_t low = 0, high = 0;
     int32_t lost = magnitude_bits - int32_t(b);
@@ -257,7 +267,8 @@ private:
     WeightFormat f;
     f.sign = sign;
     f.bits = b;
-    f.exponent = int32_t(pop.scale_log2) - lost - int32_t(a_.weight_shift);
+    f.shift = shift;
+    f.exponent = int32_t(pop.scale_log2 + shift) - lost - int32_t(a_.weight_shift);
     if (f.exponent < a_.weight_exponent_min || f.exponent > a_.weight_exponent_max) return std::nullopt;
     return f;
   }

@@ -36,7 +36,9 @@ AxisMeetings meet(const Axis &axis, uint32_t begin, uint32_t end) {
   return result;
 }
 
-int32_t stored(int64_t weight, lmap::Sign sign) { return int32_t(sign == lmap::INHIBITORY ? -weight : weight); }
+int32_t stored(int64_t weight, const WeightFormat &format) {
+  return int32_t((format.sign == lmap::INHIBITORY ? -weight : weight) / (int64_t(1) << format.shift));
+}
 
 struct ListHash {
   size_t operator()(const std::vector<ListSynapse> &list) const {
@@ -107,7 +109,7 @@ void addBox(const Projection &p, const Population &population, const Tile &tile,
                     sum += int64_t(w[a->tap * taps_x + b->tap]) * a->times * b->times;
                 if (sum != 0)
                   list.push_back({at + ((ko - k0) * tile.strideC() + ty->out * tile.strideY() + tx->out * tile.strideX()) * k,
-                                  stored(sum, p.format.sign)});
+                                  stored(sum, p.format)});
                 tx = tx_end;
               }
               ty = ty_end;
@@ -158,7 +160,7 @@ void addNeurons(const Projection &p, const Population &population, const Tile &t
   for (uint32_t source = 0; source < by_source.size(); ++source) {
     std::vector<ListSynapse> list;
     for (const auto &[at, weight] : by_source[source])
-      if (weight != 0) list.push_back({at, stored(weight, p.format.sign)});
+      if (weight != 0) list.push_back({at, stored(weight, p.format)});
     if (list.empty()) continue;
     out.synapses += list.size();
     const uint32_t anchor = list.front().index;

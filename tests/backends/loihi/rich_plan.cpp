@@ -75,8 +75,10 @@ private:
         if (g > 1 && in.channels % g == 0 && layer.out_channels % g == 0 && chance(40)) s.groups = g;
     }
     s.weight.resize(size_t(layer.out_channels) * in.channels / s.groups * s.kernel_h * s.kernel_w);
+    int zeros = 0; // below every weight, as where a threshold's step is finer than the weights
+    while (options_.weight_bits + zeros < 8 && chance(50)) ++zeros;
     for (int8_t &w : s.weight)
-      w = weight();
+      w = int8_t(weight() * (1 << zeros));
     layer.synapses.push_back(std::move(s));
   }
 
