@@ -1,4 +1,5 @@
 // The way of a file: bytes, model, names, nodes in order, states, outputs, network. Each stage reports all that it finds.
+#include "frontend/onnx/external.h"
 #include "frontend/onnx/import.h"
 #include "frontend/onnx/metadata.h"
 #include "frontend/onnx/node.h"
@@ -55,6 +56,7 @@ private:
   std::vector<std::string> nodeNames;
   llvm::StringMap<SmallVector<int64_t, 4>> declared; ///< value_info and outputs; -1 for symbolic
   int64_t timesteps = 1;
+  uint64_t externalBytes = 0;
   /// STEM.s_in, spikes of the step before, and where they leave the graph as STEM.s_out.
   struct Feedback {
     std::string stem;
@@ -133,7 +135,12 @@ private:
       Location loc = import.nameLoc(tensor.name());
       std::string problem, fix;
       Named value;
-      value.constant = decodeTensor(tensor, problem, fix);
+      if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
+        onnx::TensorProto read = tensor;
+        if (readExternal(read, fileName, externalBytes, problem, fix)) value.constant = decodeTensor(read, problem, fix);
+      } else {
+        value.constant = decodeTensor(tensor, problem, fix);
+      }
       if (value.constant)
         value.kind = Named::Kind::Constant;
       else {
