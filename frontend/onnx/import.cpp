@@ -593,6 +593,11 @@ private:
       finishFeedback(*feedback, value.tensor);
       return 0;
     }
+    if (value.quantized) {
+      import.error(loc, "O9").append("graph output ", quoted(name), " leaves the graph as a quantizer's integers, expected float values").attachNote()
+          << "put a DequantizeLinear behind it";
+      return 1;
+    }
     if (value.view && !value.view->rowMajor()) {
       import.error(loc, "O9")
               .append("graph output ", quoted(name), " is in another order than ", shapeText(snn::tensorType(value.tensor).getShape()),

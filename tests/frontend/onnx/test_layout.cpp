@@ -202,6 +202,10 @@ TEST(Quantize, ConstantsAsOnnxDefinesThem) {
   EXPECT_EQ(snn::floatValues(imported.only<snn::LinearOp>().getWeight()), (llvm::SmallVector<float>{0, 1, -64.5f, 63}));
 }
 TEST(Quantize, Refusals) {
+  Model open = quantized(0);
+  *open.find("q")->mutable_output(0) = "y";
+  open.graph()->mutable_node()->RemoveLast();
+  expectError(open, "y", "rule O9: graph output \"y\" leaves the graph as a quantizer's integers");
   Model m = quantized(0);
   m.find("y")->set_input(0, "h");
   expectError(m, "y", "rule O7: its input is no result of a QuantizeLinear");
