@@ -87,6 +87,14 @@ const ElementType elementTypes[] = {
     {Tensor::INT32, "int32", 4, [](const Tensor &t) { return t.int32_data_size(); }, nullptr, nullptr,
      [](const char *at) { return int64_t(littleEndian<int32_t>(at)); },
      [](const Tensor &t, int k) { return int64_t(t.int32_data(k)); }},
+    {Tensor::INT8, "int8", 1, [](const Tensor &t) { return t.int32_data_size(); }, nullptr, nullptr,
+     [](const char *at) { return int64_t(littleEndian<int8_t>(at)); }, [](const Tensor &t, int k) { return int64_t(int8_t(t.int32_data(k))); }},
+    {Tensor::UINT8, "uint8", 1, [](const Tensor &t) { return t.int32_data_size(); }, nullptr, nullptr,
+     [](const char *at) { return int64_t(littleEndian<uint8_t>(at)); }, [](const Tensor &t, int k) { return int64_t(uint8_t(t.int32_data(k))); }},
+    {Tensor::INT16, "int16", 2, [](const Tensor &t) { return t.int32_data_size(); }, nullptr, nullptr,
+     [](const char *at) { return int64_t(littleEndian<int16_t>(at)); }, [](const Tensor &t, int k) { return int64_t(int16_t(t.int32_data(k))); }},
+    {Tensor::UINT16, "uint16", 2, [](const Tensor &t) { return t.int32_data_size(); }, nullptr, nullptr,
+     [](const char *at) { return int64_t(littleEndian<uint16_t>(at)); }, [](const Tensor &t, int k) { return int64_t(uint16_t(t.int32_data(k))); }},
     {Tensor::BOOL, "bool", 1, [](const Tensor &t) { return t.int32_data_size(); }, nullptr, nullptr,
      [](const char *at) { return int64_t(*at != 0); }, [](const Tensor &t, int k) { return int64_t(t.int32_data(k) != 0); }},
 };
@@ -111,7 +119,7 @@ ConstantRef decodeTensor(const onnx::TensorProto &tensor, std::string &problem, 
     return refuse(fmt::format("its shape is {}, expected no negative size and at most {} elements", shapeText(constant->dims), kMaxElements));
   const ElementType *type = llvm::find_if(elementTypes, [&](const ElementType &t) { return t.type == tensor.data_type(); });
   if (type == std::end(elementTypes))
-    return refuse(fmt::format("its element type is number {}, expected float, double, float16, bfloat16, int64, int32 or bool",
+    return refuse(fmt::format("its element type is number {}, expected float, double, float16, bfloat16, (u)int8, (u)int16, int32, int64 or bool",
                               tensor.data_type()));
   const std::string &raw = tensor.raw_data();
   int typed = type->typedSize(tensor);
@@ -123,6 +131,7 @@ ConstantRef decodeTensor(const onnx::TensorProto &tensor, std::string &problem, 
   if (!isRaw && typed != count)
     return refuse(fmt::format("it holds {} values, expected {} for shape {}", typed, count, shapeText(constant->dims)));
   // Only now is memory taken: as many elements as the file itself holds.
+  constant->elementType = type->type;
   constant->isFloat = type->rawFloat != nullptr;
   if (!constant->isFloat) {
     constant->i.resize(size_t(count));

@@ -27,6 +27,7 @@ struct Constant {
   bool isFloat = true;
   std::vector<float> f;   ///< isFloat; every value finite
   std::vector<int64_t> i; ///< otherwise; may hold kBatch
+  int32_t elementType = 0; ///< as the file numbers it; 0 for what is computed here
   size_t size() const { return isFloat ? f.size() : i.size(); }
 };
 using ConstantRef = std::shared_ptr<const Constant>;

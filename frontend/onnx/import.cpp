@@ -1,9 +1,11 @@
 // The way of a file: bytes, model, names, nodes in order, states, outputs, network. Each stage reports all that it finds.
+#include "frontend/onnx/external.h"
 #include "frontend/onnx/import.h"
 #include "frontend/onnx/metadata.h"
 #include "frontend/onnx/node.h"
 
 #include "mlir/IR/Verifier.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 
@@ -32,7 +34,8 @@ public:
     readInitializers();
     readInputs();
     readDeclaredShapes();
-    for (int index : orderNodes()) convert(index);
+    for (int index : orderNodes())
+      convert(index);
     foldBiasAdds(import);
     finish();
     recordTrained();
@@ -53,6 +56,7 @@ private:
   std::vector<std::string> nodeNames;
   llvm::StringMap<SmallVector<int64_t, 4>> declared; ///< value_info and outputs; -1 for symbolic
   int64_t timesteps = 1;
+  uint64_t externalBytes = 0;
   /// STEM.s_in, spikes of the step before, and where they leave the graph as STEM.s_out.
   struct Feedback {
     std::string stem;
@@ -72,8 +76,10 @@ private:
       return false;
     }
     if (!model.ParseFromArray(bytes.data(), int(bytes.size()))) {
-      error("O1").append("the file is not an ONNX model: its ", bytes.size(), " bytes do not parse, expected a whole protobuf message")
-              .attachNote() << "the file may be cut off or of another format";
+      error("O1")
+              .append("the file is not an ONNX model: its ", bytes.size(), " bytes do not parse, expected a whole protobuf message")
+              .attachNote()
+          << "the file may be cut off or of another format";
       return false;
     }
     if (!model.has_graph()) {
@@ -94,7 +100,8 @@ private:
       ++found;
       import.opset = opset.version();
     }
-    if (found != 1) error("O2") << "the opset of domain \"\" is given " << found << " times, expected once";
+    if (found != 1)
+      error("O2") << "the opset of domain \"\" is given " << found << " times, expected once";
     else if (import.opset < 1 || import.opset > kNewestOpset)
       error("O2").append("the opset is ", import.opset, ", expected 1 to ", kNewestOpset).attachNote()
           << "export with opset_version=15, or convert the file with onnx.version_converter";
@@ -128,13 +135,20 @@ private:
       Location loc = import.nameLoc(tensor.name());
       std::string problem, fix;
       Named value;
-      value.constant = decodeTensor(tensor, problem, fix);
-      if (value.constant) value.kind = Named::Kind::Constant;
+      if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
+        onnx::TensorProto read = tensor;
+        if (readExternal(read, fileName, externalBytes, problem, fix)) value.constant = decodeTensor(read, problem, fix);
+      } else {
+        value.constant = decodeTensor(tensor, problem, fix);
+      }
+      if (value.constant)
+        value.kind = Named::Kind::Constant;
       else {
         auto diag = import.error(loc, "O6") << "initializer " << quoted(tensor.name()) << ": " << problem;
         if (!fix.empty()) diag.attachNote() << fix;
       }
-      if (tensor.name().empty()) import.error(loc, "O5") << "an initializer has no name, expected one";
+      if (tensor.name().empty())
+        import.error(loc, "O5") << "an initializer has no name, expected one";
       else if (!import.values.try_emplace(tensor.name(), value).second)
         import.error(loc, "O5") << "the initializer's name " << quoted(tensor.name()) << " is taken, expected a name of its own";
     }
@@ -150,7 +164,7 @@ private:
   }
 
   /// An input's shape without its batch axis; empty and reported when it cannot be used.
-  SmallVector<int64_t, 3> inputShape(const onnx::ValueInfoProto &info) {
+  SmallVector<int64_t, 3> inputShape(const onnx::ValueInfoProto &info, bool isData = false) {
     Location loc = import.nameLoc(info.name());
     auto shape = shapeOf(info);
     auto refuse = [&](StringRef rule) { return std::move(import.error(loc, rule) << "graph input " << quoted(info.name())); };
@@ -162,13 +176,15 @@ private:
     if (type != onnx::TensorProto::FLOAT && type != onnx::TensorProto::DOUBLE && type != onnx::TensorProto::FLOAT16)
       refuse("O8").append(" has element type number ", type, ", expected float (1)").attachNote()
           << "pixels become (pixel/255 - mean)/std outside of the graph: see lasnn.mean and lasnn.std";
-    if (shape->size() != 4 && shape->size() != 2) {
-      refuse("O7") << " has " << shape->size() << " axes, expected 4 ([N,C,H,W]) or 2 ([N,F])";
+    if (shape->size() != 4 && shape->size() != 2 && !(isData && shape->size() == 3)) {
+      refuse("O7") << " has " << shape->size() << " axes, expected 4 ([N,C,H,W])" << (isData ? ", 3 ([N,C,L])" : "") << " or 2 ([N,F])";
       return {};
     }
     if (shape->front() != -1 && shape->front() != 1)
-      refuse("O8").append(" has batch size ", shape->front() == INT64_MIN ? -1 : shape->front(), ", expected 1 or a symbolic size")
-              .attachNote() << "export with a dynamic batch axis";
+      refuse("O8")
+              .append(" has batch size ", shape->front() == INT64_MIN ? -1 : shape->front(), ", expected 1 or a symbolic size")
+              .attachNote()
+          << "export with a dynamic batch axis";
     SmallVector<int64_t, 3> rest(shape->begin() + 1, shape->end());
     for (auto [axis, dim] : llvm::enumerate(rest))
       if (dim == -1) {
@@ -181,7 +197,8 @@ private:
       return {};
     }
     if (elementCount(rest) < 1) {
-      for (int64_t &dim : rest) dim = std::max<int64_t>(dim, -1);
+      for (int64_t &dim : rest)
+        dim = std::max<int64_t>(dim, -1);
       refuse("T2") << " has shape " << shapeText(rest) << " without its batch axis, expected no size below 1 and at most " << kMaxElements
                    << " elements";
       return {};
@@ -191,7 +208,8 @@ private:
 
   void readInputs() {
     llvm::StringSet<> initializers, seen;
-    for (const auto &tensor : model.graph().initializer()) initializers.insert(tensor.name());
+    for (const auto &tensor : model.graph().initializer())
+      initializers.insert(tensor.name());
     std::vector<const onnx::ValueInfoProto *> data;
     for (const auto &info : model.graph().input()) {
       if (initializers.contains(info.name())) continue; // the way of IR version 3
@@ -204,8 +222,11 @@ private:
       StringRef name = info.name();
       if (name.ends_with(".i_in") || name.ends_with(".m_in")) {
         StringRef what = name.ends_with(".i_in") ? "a synaptic current with a decay of its own (CubaLIF)" : "a memory of spikes (CLIF)";
-        import.error(import.nameLoc(name), "S5").append("the state ", quoted(name), " is ", what, ", for which the dialect has no operation, expected membranes and spikes only")
-                .attachNote() << "any ONNX runtime runs this file; to compile, train with --neuron=lif, plif or if";
+        import.error(import.nameLoc(name), "S5")
+                .append("the state ", quoted(name), " is ", what,
+                        ", for which the dialect has no operation, expected membranes and spikes only")
+                .attachNote()
+            << "any ONNX runtime runs this file; to compile, train with --neuron=lif, plif or if";
         continue;
       }
       if (name.ends_with(".s_in")) {
@@ -223,14 +244,41 @@ private:
       auto diag = error("S2") << "the graph has " << data.size() << " data inputs, expected 1";
       if (data.size() > 1) {
         std::string names;
-        for (const auto *info : ArrayRef(data).take_front(8)) names += (names.empty() ? "" : ", ") + quoted(info->name());
+        for (const auto *info : ArrayRef(data).take_front(8))
+          names += (names.empty() ? "" : ", ") + quoted(info->name());
         diag.attachNote() << "they are " << names << "; membranes are named LAYER.v_in, spikes of the step before LAYER.s_in";
       }
     }
     for (const auto *info : data) {
-      SmallVector<int64_t, 3> shape = inputShape(*info);
-      if (!shape.empty()) import.values[info->name()] = {Named::Kind::Tensor, encode(*info, shape), nullptr, -1};
+      SmallVector<int64_t, 3> shape = inputShape(*info, /*isData=*/true);
+      if (shape.empty()) continue;
+      std::optional<View> view;
+      if (shape.size() == 2) { // a signal is an image of height 1
+        view = View::of(shape);
+        shape.insert(shape.begin() + 1, 1);
+      } else if (shape.size() == 3 && isChannelsLast(*info)) {
+        shape = {shape[2], shape[0], shape[1]};
+        view = View::of(shape).transposed({1, 2, 0});
+        import.remark(import.nameLoc(info->name()), "O8")
+            << "graph input " << quoted(info->name()) << " is [N,H,W,C] in the file; the network takes [C,H,W], channels first";
+      }
+      import.values[info->name()] = {Named::Kind::Tensor, encode(*info, shape), nullptr, -1, view};
     }
+  }
+
+  /// True when all that takes the input makes channels-first of it.
+  bool isChannelsLast(const onnx::ValueInfoProto &info) {
+    bool found = false;
+    for (const onnx::NodeProto &node : model.graph().node()) {
+      if (!llvm::is_contained(node.input(), info.name())) continue;
+      if (node.op_type() != "Transpose") return false;
+      bool last = false;
+      for (const auto &attr : node.attribute())
+        if (attr.name() == "perm") last = llvm::equal(attr.ints(), ArrayRef<int64_t>{0, 3, 1, 2});
+      if (!last) return false;
+      found = true;
+    }
+    return found;
   }
 
   /// A delay of what leaves the graph as STEM.s_out.
@@ -252,7 +300,8 @@ private:
     if (spikes.getType() != feedback.delay.getType()) {
       import.error(import.nameLoc(feedback.stem + ".s_out"), "O11")
           << "graph output " << quoted(feedback.stem + ".s_out") << " has shape " << shapeText(snn::tensorType(spikes).getShape())
-          << " without its batch axis, expected that of " << quoted(feedback.stem + ".s_in") << ", " << shapeText(snn::tensorType(feedback.delay).getShape());
+          << " without its batch axis, expected that of " << quoted(feedback.stem + ".s_in") << ", "
+          << shapeText(snn::tensorType(feedback.delay).getShape());
       return;
     }
     feedback.delay->setOperand(0, spikes);
@@ -282,8 +331,9 @@ private:
       if (!stds.empty()) std = b.getDenseF32ArrayAttr(stds);
     }
     bool events = settings.encoding == snn::Encoding::Events;
-    return b.create<snn::EncodeOp>(import.nameLoc(info.name() + ".encode"), floats, input, snn::EncodingAttr::get(import.context, settings.encoding),
-                                   mean, std, ElementsAttr(), FloatAttr(), b.getI64IntegerAttr(events ? settings.maxCount : 1));
+    return b.create<snn::EncodeOp>(import.nameLoc(info.name() + ".encode"), floats, input,
+                                   snn::EncodingAttr::get(import.context, settings.encoding), mean, std, ElementsAttr(), FloatAttr(),
+                                   b.getI64IntegerAttr(events ? settings.maxCount : 1));
   }
 
   void readDeclaredShapes() {
@@ -303,9 +353,11 @@ private:
       if (name.empty() || repeated) name = node.output_size() > 0 ? node.output(0) : "";
       if (name.empty()) name = node.op_type();
       std::string base = name;
-      for (unsigned k = 1; !taken.insert(name).second; ++k) name = base + "#" + std::to_string(k) + "." + std::to_string(nodeNames.size());
+      for (unsigned k = 1; !taken.insert(name).second; ++k)
+        name = base + "#" + std::to_string(k) + "." + std::to_string(nodeNames.size());
       if (repeated)
-        import.warning(import.nameLoc(name), "O5") << "the node name " << quoted(node.name()) << " is taken; reports call this one " << quoted(name);
+        import.warning(import.nameLoc(name), "O5")
+            << "the node name " << quoted(node.name()) << " is taken; reports call this one " << quoted(name);
       nodeNames.push_back(std::move(name));
     }
   }
@@ -313,8 +365,9 @@ private:
   InFlightDiagnostic nodeError(int index, StringRef rule) {
     const std::string &name = nodeNames[size_t(index)];
     import.failed = true;
-    return std::move(emitError(import.nameLoc(name)) << "node " << quoted(name) << " ("
-                                           << StringRef(model.graph().node(index).op_type()).take_front(60) << "): rule " << rule << ": ");
+    return std::move(emitError(import.nameLoc(name))
+                     << "node " << quoted(name) << " (" << StringRef(model.graph().node(index).op_type()).take_front(60) << "): rule "
+                     << rule << ": ");
   }
 
   /// Operands first, in the file's order otherwise. Checks that names are defined once, that they are defined, and that
@@ -335,13 +388,15 @@ private:
     for (int k = 0; k < nodes.size(); ++k) {
       llvm::StringSet<> reported;
       for (const std::string &input : nodes[k].input()) {
+        import.consumed.insert(input);
         if (input.empty() || import.values.contains(input)) continue;
         auto at = producer.find(input);
         if (at != producer.end()) {
           users[size_t(at->second)].push_back(k);
           ++waiting[size_t(k)];
         } else if (reported.insert(input).second) {
-          nodeError(k, "O5") << "its input " << quoted(input) << " is defined nowhere, expected a graph input, an initializer or a node's output";
+          nodeError(k, "O5") << "its input " << quoted(input)
+                             << " is defined nowhere, expected a graph input, an initializer or a node's output";
         }
       }
       if (waiting[size_t(k)] == 0) ready.push(k);
@@ -418,12 +473,14 @@ private:
     for (const OpEntry &entry : opTable()) {
       if (op != entry.name) continue;
       if (import.opset >= entry.firstOpset && import.opset <= entry.lastOpset) return &entry;
-      node.error("O2") << "opset " << import.opset << " is not supported for it, expected " << entry.firstOpset << " to " << entry.lastOpset;
+      node.error("O2") << "opset " << import.opset << " is not supported for it, expected " << entry.firstOpset << " to "
+                       << entry.lastOpset;
       return nullptr;
     }
     bool subgraph = llvm::any_of(node.proto.attribute(), [](const auto &attr) { return attr.has_g() || attr.graphs_size() > 0; });
     node.error("O3").append("operator ", quoted(op), subgraph ? " holds a subgraph and" : "", " is not supported").attachNote()
-        << (subgraph ? "control flow cannot be deployed: export the network with its branches resolved" : "docs/onnx.md lists what is supported");
+        << (subgraph ? "control flow cannot be deployed: export the network with its branches resolved"
+                     : "docs/onnx.md lists what is supported");
     return nullptr;
   }
 
@@ -440,15 +497,18 @@ private:
         if (!import.failed || (rest.size() != 1 && rest.size() != 3) || elementCount(rest) < 1) continue;
         auto stand = import.builder.create<snn::InputOp>(node.loc, node.tensorType(rest), output);
         value->second = {Named::Kind::Tensor, stand, nullptr, -1};
-      } else if (mlir::Value tensor = value->second.tensor) {
-        ArrayRef<int64_t> found = snn::tensorType(tensor).getShape(), given = shape->second;
+      } else if (value->second.tensor && !value->second.dropped) {
+        View view = value->second.layout();
+        ArrayRef<int64_t> found = view.dims, given = shape->second;
         bool agree = given.size() == found.size() + 1 && (given[0] == -1 || given[0] == 1);
-        for (size_t k = 0; agree && k < found.size(); ++k) agree = given[k + 1] == -1 || given[k + 1] == found[k];
+        for (size_t k = 0; agree && k < found.size(); ++k)
+          agree = given[k + 1] == -1 || given[k + 1] == found[k];
         if (agree) continue;
         std::string text;
-        for (int64_t dim : given.take_front(16)) text += (text.empty() ? "" : ",") + (dim == -1 ? "N" : std::to_string(dim));
-        node.error("O7") << "its output " << quoted(output) << " is declared as [" << text << "], expected [N"
-                         << (found.empty() ? "" : ",") << StringRef(shapeText(found)).drop_front();
+        for (int64_t dim : given.take_front(16))
+          text += (text.empty() ? "" : ",") + (dim == -1 ? "N" : std::to_string(dim));
+        node.error("O7") << "its output " << quoted(output) << " is declared as [" << text << "], expected [N" << (found.empty() ? "" : ",")
+                         << StringRef(shapeText(found)).drop_front();
       }
     }
   }
@@ -457,7 +517,8 @@ private:
 
   void finish() {
     bool spiking = import.neurons > 0;
-    if (settings.timesteps) timesteps = *settings.timesteps;
+    if (settings.timesteps)
+      timesteps = *settings.timesteps;
     else if (spiking)
       error("S1").append("the number of time-steps is not known: the file has no lasnn.timesteps").attachNote() << "pass --timesteps=T";
     if (timesteps >= 1 && timesteps <= 65535) network.setTimesteps(uint64_t(timesteps));
@@ -490,16 +551,18 @@ private:
     for (const State &state : import.states) {
       Location loc = import.nameLoc(state.stem);
       if (state.neuron.empty())
-        import.error(loc, "O11") << "the membrane " << quoted(state.stem + ".v_in") << " enters the graph, but no neuron uses it, expected one";
+        import.error(loc, "O11") << "the membrane " << quoted(state.stem + ".v_in")
+                                 << " enters the graph, but no neuron uses it, expected one";
       else if (!state.returned)
-        import.error(loc, "O11") << "node " << quoted(state.neuron) << ": its membrane after the step does not leave the graph, expected a graph output "
+        import.error(loc, "O11") << "node " << quoted(state.neuron)
+                                 << ": its membrane after the step does not leave the graph, expected a graph output "
                                  << quoted(state.stem + ".v_out");
     }
     for (const Feedback &feedback : feedbacks)
       if (!feedback.returned)
         import.error(import.nameLoc(feedback.stem + ".s_in"), "O11")
-            << "the spikes of the step before enter the graph as " << quoted(feedback.stem + ".s_in") << ", but do not leave it, expected a graph output "
-            << quoted(feedback.stem + ".s_out");
+            << "the spikes of the step before enter the graph as " << quoted(feedback.stem + ".s_in")
+            << ", but do not leave it, expected a graph output " << quoted(feedback.stem + ".s_out");
     checkLayers();
   }
 
@@ -509,12 +572,13 @@ private:
     auto feedback = llvm::find_if(feedbacks, [&](const Feedback &f) { return name == f.stem + ".s_out"; });
     if (feedback != feedbacks.end()) feedback->returned = true;
     switch (value.kind) {
-    case Named::Kind::Poison: return 1; // its failure is reported
+    case Named::Kind::Poison:
+      return 1; // its failure is reported
     case Named::Kind::StateOut: {
       State &state = import.states[size_t(value.state)];
       if (name != state.stem + ".v_out")
-        import.error(loc, "O11") << "the membrane of node " << quoted(state.neuron) << " leaves the graph as " << quoted(name) << ", expected "
-                                 << quoted(state.stem + ".v_out");
+        import.error(loc, "O11") << "the membrane of node " << quoted(state.neuron) << " leaves the graph as " << quoted(name)
+                                 << ", expected " << quoted(state.stem + ".v_out");
       state.returned = true;
       return 0;
     }
@@ -522,11 +586,25 @@ private:
     case Named::Kind::Constant:
       import.error(loc, "O9") << "graph output " << quoted(name) << " is " << kindText(value.kind) << ", expected a node's result";
       return 0;
-    case Named::Kind::Tensor: break;
+    case Named::Kind::Tensor:
+      break;
     }
     if (feedback != feedbacks.end()) {
       finishFeedback(*feedback, value.tensor);
       return 0;
+    }
+    if (value.quantized) {
+      import.error(loc, "O9").append("graph output ", quoted(name), " leaves the graph as a quantizer's integers, expected float values").attachNote()
+          << "put a DequantizeLinear behind it";
+      return 1;
+    }
+    if (value.view && !value.view->rowMajor()) {
+      import.error(loc, "O9")
+              .append("graph output ", quoted(name), " is in another order than ", shapeText(snn::tensorType(value.tensor).getShape()),
+                      " in the network, expected [N,C,H,W] or [N,F]")
+              .attachNote()
+          << "read the value before its last Transpose";
+      return 1;
     }
     Operation *producer = value.tensor.getDefiningOp();
     if (name != "logits" && producer && snn::getNeuron(producer)) return 0; // a layer's spikes
@@ -544,7 +622,8 @@ private:
   void checkLayers() {
     if (!settings.layers) return;
     llvm::StringSet<> named, found;
-    for (const std::string &layer : *settings.layers) named.insert(layer);
+    for (const std::string &layer : *settings.layers)
+      named.insert(layer);
     for (const auto &[index, proto] : llvm::enumerate(model.graph().node())) {
       if (proto.domain() != "lasnn") continue;
       found.insert(nodeNames[index]);
@@ -552,7 +631,8 @@ private:
         nodeError(int(index), "O12") << "metadata lasnn.layers does not name it, expected every neuron there";
     }
     for (const std::string &layer : *settings.layers)
-      if (!found.contains(layer)) error("O12") << "metadata lasnn.layers names " << quoted(layer) << ", expected the name of a neuron's node";
+      if (!found.contains(layer))
+        error("O12") << "metadata lasnn.layers names " << quoted(layer) << ", expected the name of a neuron's node";
   }
 
   /// Units and widths of a network that was trained in integers go to its neurons and read-outs; snn-quantize takes them.
@@ -560,14 +640,17 @@ private:
     if (settings.trained.empty() || import.failed) return;
     llvm::StringMap<Operation *> ends;
     for (Operation &op : network.getBody().front()) {
-      if (snn::getNeuron(&op)) ends[snn::nameOf(&op)] = &op;
-      else if (auto output = dyn_cast<snn::OutputOp>(op)) ends[output.getName()] = output.getValue().getDefiningOp();
+      if (snn::getNeuron(&op))
+        ends[snn::nameOf(&op)] = &op;
+      else if (auto output = dyn_cast<snn::OutputOp>(op))
+        ends[output.getName()] = output.getValue().getDefiningOp();
     }
     OpBuilder &b = import.builder;
     for (const auto &[layer, trained] : settings.trained) {
       auto at = ends.find(layer);
       if (at == ends.end()) {
-        error("O12") << "metadata lasnn.unit." << StringRef(layer).take_front(60) << " names no neuron's node and no output that is read, expected one";
+        error("O12") << "metadata lasnn.unit." << StringRef(layer).take_front(60)
+                     << " names no neuron's node and no output that is read, expected one";
         continue;
       }
       Operation *end = at->second;
@@ -582,9 +665,20 @@ private:
   /// Results that nothing uses: they compute nothing that can be seen.
   void dropUnused() {
     if (import.failed) return;
+    llvm::SmallPtrSet<Operation *, 8> placed;
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(network.getBody().front()))) {
       if (isa<snn::InputOp, snn::OutputOp, snn::EncodeOp>(op) || snn::getNeuron(&op) || !op.use_empty()) continue;
-      import.warning(op.getLoc(), "O9") << "node " << quoted(snn::nameOf(&op)) << ": its result is used by nothing; it is left out";
+      // What was made here and taken in by its users is no node of the file that went lost.
+      bool made = isa<snn::FlattenOp>(op) || import.pads.contains(op.getResult(0)) || import.concats.contains(op.getResult(0)) ||
+                  placed.contains(&op);
+      if (import.concats.contains(op.getResult(0)))
+        for (mlir::Value operand : op.getOperands())
+          placed.insert(operand.getDefiningOp());
+      if (auto add = dyn_cast<snn::AddOp>(op); add && placed.contains(&op))
+        for (mlir::Value operand : add.getOperands())
+          placed.insert(operand.getDefiningOp());
+      if (!made)
+        import.warning(op.getLoc(), "O9") << "node " << quoted(snn::nameOf(&op)) << ": its result is used by nothing; it is left out";
       op.erase();
     }
   }

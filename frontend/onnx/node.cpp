@@ -13,19 +13,26 @@ namespace lasnn::onnx_import {
 std::string quoted(StringRef name) {
   std::string text = "\"";
   for (unsigned char c : name.take_front(120)) {
-    if (c < 0x20 || c == 0x7f || c == '"' || c == '\\') text += fmt::format("\\{:02X}", c);
-    else text += char(c);
+    if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+      text += fmt::format("\\{:02X}", c);
+    else
+      text += char(c);
   }
   return text + (name.size() > 120 ? "…\"" : "\"");
 }
 
 StringRef kindText(Named::Kind kind) {
   switch (kind) {
-  case Named::Kind::Poison: return "a value that failed";
-  case Named::Kind::Tensor: return "a value computed at run time";
-  case Named::Kind::Constant: return "a constant";
-  case Named::Kind::StateIn: return "a membrane before the step";
-  case Named::Kind::StateOut: return "a membrane after the step";
+  case Named::Kind::Poison:
+    return "a value that failed";
+  case Named::Kind::Tensor:
+    return "a value computed at run time";
+  case Named::Kind::Constant:
+    return "a constant";
+  case Named::Kind::StateIn:
+    return "a membrane before the step";
+  case Named::Kind::StateOut:
+    return "a membrane after the step";
   }
   return "";
 }
@@ -34,15 +41,15 @@ mlir::InFlightDiagnostic Import::error(mlir::Location loc, StringRef rule) {
   failed = true;
   return mlir::emitError(loc) << "rule " << rule << ": ";
 }
-mlir::InFlightDiagnostic Import::warning(mlir::Location loc, StringRef rule) {
-  return mlir::emitWarning(loc) << "rule " << rule << ": ";
-}
+mlir::InFlightDiagnostic Import::warning(mlir::Location loc, StringRef rule) { return mlir::emitWarning(loc) << "rule " << rule << ": "; }
+mlir::InFlightDiagnostic Import::remark(mlir::Location loc, StringRef rule) { return mlir::emitRemark(loc) << "rule " << rule << ": "; }
 mlir::Location Import::nameLoc(StringRef name) { return mlir::NameLoc::get(mlir::StringAttr::get(context, name)); }
 
 Node::Node(Import &import, const onnx::NodeProto &proto, std::string nodeName)
     : import(import), proto(proto), name(std::move(nodeName)), loc(import.nameLoc(name)) {
   inputs = unsigned(proto.input_size());
-  while (inputs > 0 && proto.input(int(inputs) - 1).empty()) --inputs;
+  while (inputs > 0 && proto.input(int(inputs) - 1).empty())
+    --inputs;
 }
 
 mlir::InFlightDiagnostic Node::error(StringRef rule) {
@@ -63,21 +70,66 @@ const Named *Node::input(unsigned index, StringRef what) {
   return found == import.values.end() || found->second.kind == Named::Kind::Poison ? nullptr : &found->second;
 }
 
-mlir::Value Node::activation(unsigned index, StringRef what) {
+const Named *Node::laidOut(unsigned index, StringRef what) {
   const Named *value = input(index, what);
-  if (!value) return nullptr;
-  if (value->kind == Named::Kind::Tensor) return value->tensor;
+  if (!value || value->kind == Named::Kind::Tensor) return value;
   error("O7") << "input " << index << " (" << what << ", " << quoted(inputName(index)) << ") is " << kindText(value->kind)
               << ", expected a value computed at run time";
   return nullptr;
+}
+
+mlir::Value Node::activation(unsigned index, StringRef what) {
+  const Named *value = laidOut(index, what);
+  if (!value) return nullptr;
+  if (!value->view) return value->tensor;
+  error("O7")
+          .append("input ", index, " (", what, ", ", quoted(inputName(index)), ") has shape ", shapeText(value->view->dims),
+                  " without its batch axis, which is another layout of ", shapeText(snn::tensorType(value->tensor).getShape()),
+                  ", expected [C,H,W] or [F] in order")
+          .attachNote()
+      << "put a Transpose to [N,C,H,W], or a Flatten, before it";
+  return nullptr;
+}
+
+mlir::Value Node::image(unsigned index, StringRef rule, bool &oneD) {
+  const Named *value = laidOut(index, "input");
+  if (!value) return nullptr;
+  llvm::ArrayRef<int64_t> shape = snn::tensorType(value->tensor).getShape();
+  oneD = value->view && value->view->rowMajor() && value->view->dims.size() == 2 && shape.size() == 3 && shape[1] == 1 &&
+         value->view->dims[0] == shape[0];
+  if (oneD) return value->tensor;
+  if (!value->view && shape.size() == 3) return value->tensor;
+  if (value->view && value->view->dims.size() == 3) return activation(index, "input"); // says which layout it has
+  error(rule) << "input 0 has shape " << shapeText(value->layout().dims) << " without its batch axis, expected [C,H,W]";
+  return nullptr;
+}
+
+void Node::viewed(mlir::Value tensor, View view) {
+  // A vector in order was flattened when it was made; what is behind the flattening serves every view.
+  if (auto flat = tensor.getDefiningOp<snn::FlattenOp>()) tensor = flat.getInput();
+  llvm::ArrayRef<int64_t> shape = snn::tensorType(tensor).getShape();
+  if (view.rowMajor() && llvm::ArrayRef<int64_t>(view.dims) == shape) return result(tensor);
+  if (view.rowMajor() && view.dims.size() == 1)
+    return result(builder().create<snn::FlattenOp>(loc, tensorType(view.dims), tensor).getResult());
+  result(tensor, view);
+}
+
+void Node::resultImage(mlir::Value tensor, bool oneD) {
+  llvm::ArrayRef<int64_t> shape = snn::tensorType(tensor).getShape();
+  if (oneD)
+    result(tensor, View::of({shape[0], shape[2]}));
+  else
+    result(tensor);
 }
 
 ConstantRef Node::constant(unsigned index, StringRef what) {
   const Named *value = input(index, what);
   if (!value) return nullptr;
   if (value->kind == Named::Kind::Constant) return value->constant;
-  error("O7").append("input ", index, " (", what, ", ", quoted(inputName(index)), ") is ", kindText(value->kind), ", expected a constant")
-          .attachNote() << "export with the parameters as initializers";
+  error("O7")
+          .append("input ", index, " (", what, ", ", quoted(inputName(index)), ") is ", kindText(value->kind), ", expected a constant")
+          .attachNote()
+      << "export with the parameters as initializers";
   return nullptr;
 }
 ConstantRef Node::floatConstant(unsigned index, StringRef what) {
@@ -163,16 +215,12 @@ bool Node::checkShape(ArrayRef<int64_t> shape) {
   error("T2") << "the result has shape " << shapeText(shape) << ", expected no size below 1 and at most " << kMaxElements << " elements";
   return false;
 }
-mlir::RankedTensorType Node::tensorType(ArrayRef<int64_t> shape) {
-  return mlir::RankedTensorType::get(shape, builder().getF32Type());
-}
+mlir::RankedTensorType Node::tensorType(ArrayRef<int64_t> shape) { return mlir::RankedTensorType::get(shape, builder().getF32Type()); }
 mlir::DenseElementsAttr Node::attr(ArrayRef<int64_t> shape, ArrayRef<float> values) { return toAttr(import.context, shape, values); }
 
 void Node::result(unsigned index, Named value) {
   if (hasOutput(index)) import.values[proto.output(int(index))] = std::move(value);
 }
-void Node::result(Constant value) {
-  result(0, Named{Named::Kind::Constant, {}, std::make_shared<const Constant>(std::move(value)), -1});
-}
+void Node::result(Constant value) { result(0, Named{Named::Kind::Constant, {}, std::make_shared<const Constant>(std::move(value)), -1}); }
 
 } // namespace lasnn::onnx_import

@@ -3,6 +3,7 @@
 
 #include "frontend/onnx/constant.h"
 #include "frontend/onnx/neuron_body.h"
+#include "frontend/onnx/view.h"
 #include "ir/Snn.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Diagnostics.h"
@@ -22,9 +23,13 @@ namespace lasnn::onnx_import {
 /// What the name of an ONNX value stands for.
 struct Named {
   enum class Kind { Poison, Tensor, Constant, StateIn, StateOut } kind = Kind::Poison;
-  mlir::Value tensor;   ///< Tensor
-  ConstantRef constant; ///< Constant
-  int state = -1;       ///< StateIn, StateOut: index into Import::states
+  mlir::Value tensor;                      ///< Tensor
+  ConstantRef constant;                    ///< Constant
+  int state = -1;                          ///< StateIn, StateOut: index into Import::states
+  std::optional<View> view = std::nullopt; ///< Tensor: absent where the value is the tensor as it lies there
+  bool dropped = false;                    ///< Tensor: stands for what was left out behind it, a Softmax or ArgMax
+  bool quantized = false; ///< Tensor: between QuantizeLinear and DequantizeLinear
+  View layout() const { return view ? *view : View::of(snn::tensorType(tensor).getShape()); }
 };
 llvm::StringRef kindText(Named::Kind kind);
 
@@ -49,11 +54,17 @@ struct Import {
   llvm::StringMap<std::optional<NeuronModel>> functions;
   /// Constant adds, as batch_norm, that may become the bias of the synapse before them.
   std::vector<mlir::Operation *> biasAdds;
+  /// Results of Pad and Concat, which are convolutions or sums with 0 and 1 as weights until their users take them in.
+  llvm::DenseMap<mlir::Value, llvm::SmallVector<int64_t, 4>> pads;
+  llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value, 4>> concats;
+  int64_t placing = 0; ///< weights that the Concats of this file took
+  llvm::StringSet<> consumed; ///< names that some node takes
   int neurons = 0;
 
   Import(mlir::MLIRContext *context, const onnx::ModelProto *model) : context(context), builder(context), model(model) {}
   mlir::InFlightDiagnostic error(mlir::Location loc, llvm::StringRef rule);
   mlir::InFlightDiagnostic warning(mlir::Location loc, llvm::StringRef rule);
+  mlir::InFlightDiagnostic remark(mlir::Location loc, llvm::StringRef rule);
   mlir::Location nameLoc(llvm::StringRef name);
 };
 
@@ -79,6 +90,10 @@ public:
   llvm::StringRef inputName(unsigned index) const;
   const Named *input(unsigned index, llvm::StringRef what);
   mlir::Value activation(unsigned index, llvm::StringRef what);
+  /// The same, as it lies: for what treats all elements alike. Null as above.
+  const Named *laidOut(unsigned index, llvm::StringRef what);
+  /// A value [C,H,W], or [C,L] as an image of height 1: then `oneD` is set.
+  mlir::Value image(unsigned index, llvm::StringRef rule, bool &oneD);
   ConstantRef constant(unsigned index, llvm::StringRef what);
   ConstantRef floatConstant(unsigned index, llvm::StringRef what);
   ConstantRef intConstant(unsigned index, llvm::StringRef what);
@@ -103,6 +118,11 @@ public:
 
   void result(unsigned index, Named value);
   void result(mlir::Value tensor) { result(0, Named{Named::Kind::Tensor, tensor, nullptr, -1}); }
+  void result(mlir::Value tensor, const std::optional<View> &view) { result(0, Named{Named::Kind::Tensor, tensor, nullptr, -1, view}); }
+  /// A view of a tensor; as the tensor itself where it is the same, and flattened where it is a vector in order.
+  void viewed(mlir::Value tensor, View view);
+  /// An image, [C,L] when `oneD`.
+  void resultImage(mlir::Value tensor, bool oneD);
   void result(Constant constant);
   bool hasOutput(unsigned index) const;
 
@@ -128,8 +148,12 @@ void convertConv(Node &), convertGemm(Node &), convertMatMul(Node &), convertBat
 void convertAveragePool(Node &), convertGlobalAveragePool(Node &), convertMaxPool(Node &);                          // window.cpp
 void convertFlatten(Node &), convertReshape(Node &), convertRelu(Node &), convertIdentity(Node &), convertDropout(Node &),
     convertConstant(Node &), convertCast(Node &), convertShape(Node &), convertGather(Node &), convertConcat(Node &),
-    convertUnsqueeze(Node &), convertSqueeze(Node &); // shape.cpp
-void convertNeuron(Node &);                           // neuron.cpp
+    convertUnsqueeze(Node &), convertSqueeze(Node &);                                                      // shape.cpp
+void convertTranspose(Node &), convertPad(Node &);                                                         // shape.cpp
+void convertSub(Node &), convertMul(Node &), convertDiv(Node &), convertClip(Node &), convertLast(Node &); // elementwise.cpp
+void convertGlobalMaxPool(Node &), convertReduceMean(Node &);                                              // window.cpp
+void convertQuantize(Node &), convertDequantize(Node &);                                                   // quantize.cpp
+void convertNeuron(Node &);                                                                                // neuron.cpp
 
 /// Strides, pads and dilations of a window over [C,H,W], auto_pad resolved (window.cpp).
 struct Window {
@@ -139,8 +163,15 @@ struct Window {
 };
 /// `kernel` is the weight's, empty for a pool; nullopt when anything is wrong, all of it reported. `input` may be null: then
 /// attributes alone are checked.
-std::optional<Window> readWindow(Node &node, llvm::ArrayRef<int64_t> kernel, mlir::Value input, int64_t channels,
+std::optional<Window> readWindow(Node &node, bool oneD, llvm::ArrayRef<int64_t> kernel, mlir::Value input, int64_t channels,
                                  llvm::StringRef attrRule, llvm::StringRef sizeRule);
+
+/// Folds Add, Sub, Mul or Div of two constants (elementwise.cpp).
+void foldConstants(Node &node, char op);
+/// One value, or one a channel, of a constant beside a laid-out value; empty when it varies along other axes too.
+std::vector<float> channelVector(const Constant &constant, const Named &value);
+/// A batch_norm x * gamma[c] + beta[c]; lists of one value serve all channels.
+mlir::Value emitScale(Node &node, mlir::Value input, std::vector<float> gamma, std::vector<float> beta);
 
 /// Constant adds into the bias of their synapse, where nothing else uses its result (synapse.cpp).
 void foldBiasAdds(Import &import);

@@ -1,6 +1,7 @@
 // What changes a shape or nothing at all, and the arithmetic on constants that exporters write in front of a Reshape.
 #include "frontend/onnx/node.h"
 
+#include <fmt/format.h>
 #include <onnx/onnx_pb.h>
 
 #include <cmath>
@@ -15,10 +16,17 @@ bool isFloatType(int64_t type) {
          type == onnx::TensorProto::BFLOAT16;
 }
 
-void emitFlatten(Node &node, mlir::Value input) {
-  RankedTensorType type = snn::tensorType(input);
-  if (type.getRank() == 1) return node.result(input); // is flat
-  node.result(node.builder().create<snn::FlattenOp>(node.loc, node.tensorType({elementCount(type.getShape())}), input).getResult());
+/// Flattens in ONNX's order of elements.
+void emitFlatten(Node &node, const Named &value) {
+  View view = value.layout();
+  if (!value.view && view.dims.size() == 1) return node.result(value.tensor); // is flat
+  node.viewed(value.tensor, view.reshaped({elementCount(view.dims)}));
+}
+
+SmallVector<int64_t> withoutOnes(ArrayRef<int64_t> dims) {
+  SmallVector<int64_t> rest;
+  llvm::copy_if(dims, std::back_inserter(rest), [](int64_t dim) { return dim != 1; });
+  return rest;
 }
 
 /// 0 copies, -1 fills up, as ONNX defines it for constants.
@@ -80,14 +88,15 @@ std::optional<SmallVector<bool>> axisSet(Node &node, ArrayRef<int64_t> axes, int
 
 void convertFlatten(Node &node) {
   int64_t axis = node.intAttr("axis", 1);
-  mlir::Value input = node.activation(0, "input");
+  const Named *input = node.laidOut(0, "input");
   if (!input) return;
-  int64_t rank = snn::tensorType(input).getRank() + 1;
+  Named value = *input;
+  int64_t rank = int64_t(value.layout().dims.size()) + 1;
   if (axis != 1 && axis != 1 - rank) {
     node.refuseAttribute("axis", std::to_string(axis), "1", "the batch axis stays; all others become one");
     return;
   }
-  emitFlatten(node, input);
+  emitFlatten(node, value);
 }
 
 void convertReshape(Node &node) {
@@ -100,28 +109,158 @@ void convertReshape(Node &node) {
     return;
   }
   if (data->kind == Named::Kind::Constant) return reshapeConstant(node, *data->constant, shape->i, allowZero);
-  mlir::Value input = node.activation(0, "data");
-  if (!input) return;
-  ArrayRef<int64_t> from = snn::tensorType(input).getShape();
+  if (!(data = node.laidOut(0, "data"))) return;
+  Named value = *data;
+  View view = value.layout();
+  ArrayRef<int64_t> from = view.dims;
   int64_t all = elementCount(from);
-  auto isBatch = [&](int64_t dim) { return dim == kBatch || dim == 1 || (dim == 0 && !allowZero); };
-  if (shape->i.size() == 2) {
-    int64_t first = shape->i[0], second = shape->i[1];
-    if (second == 0 && !allowZero) second = from[0];
-    if ((isBatch(first) && (second == -1 || second == all)) || (first == -1 && second == all)) return emitFlatten(node, input);
+  // The batch axis has to stay: N, 0, 1 as the export's batch, or -1 where all others are given.
+  SmallVector<int64_t> to(shape->i.begin(), shape->i.end());
+  auto refuse = [&] {
+    node.error("F1")
+            .append("an activation of shape ", shapeText(from), " (without its batch axis) is reshaped to ",
+                    shapeText(ArrayRef<int64_t>(to).take_front(16)), ", expected [N,-1] or [N,", all, "]")
+            .attachNote()
+        << "only flattening, and axes of size 1, are supported: write the network with Flatten";
+  };
+  if (to.size() < 2 || to.size() > 8) return refuse();
+  bool batch = to[0] == kBatch || to[0] == 1 || (to[0] == 0 && !allowZero);
+  int64_t known = 1, unknown = -1;
+  SmallVector<int64_t> rest;
+  for (size_t k = 1; k < to.size(); ++k) {
+    int64_t dim = to[k];
+    if (dim == 0 && !allowZero && k <= from.size()) dim = from[k - 1];
+    if (dim == -1 && unknown < 0)
+      unknown = int64_t(k - 1);
+    else if (dim < 1 || dim > all)
+      return refuse();
+    else
+      known *= dim;
+    if (known > all) return refuse();
+    rest.push_back(dim);
   }
-  // The shape that it has already.
-  if (shape->i.size() == from.size() + 1 && (isBatch(shape->i[0]) || shape->i[0] == -1) &&
-      ArrayRef<int64_t>(shape->i).drop_front() == from)
-    return node.result(input);
-  node.error("F1").append("an activation of shape ", shapeText(from), " (without its batch axis) is reshaped to ",
-                          shapeText(ArrayRef<int64_t>(shape->i).take_front(16)), ", expected [N,-1] or [N,", all, "]")
-          .attachNote() << "only flattening is supported: write the network with Flatten";
+  if (!batch && (to[0] != -1 || unknown >= 0)) return refuse();
+  if (unknown >= 0 && all % known == 0) {
+    rest[size_t(unknown)] = all / known;
+    known = all;
+  }
+  if (known != all) return refuse();
+  if (rest.size() == 1) return emitFlatten(node, value);
+  // The same axes with or without sizes of 1, or back to what was flattened.
+  mlir::Value source = value.tensor;
+  if (auto flat = source.getDefiningOp<snn::FlattenOp>()) source = flat.getInput();
+  if (withoutOnes(rest) != withoutOnes(from) && withoutOnes(rest) != withoutOnes(snn::tensorType(source).getShape())) return refuse();
+  node.viewed(value.tensor, view.reshaped(rest));
+}
+
+/// The batch axis stays in front; all others change places.
+void convertTranspose(Node &node) {
+  auto perm = node.intsAttr("perm");
+  const Named *data = node.input(0, "data");
+  if (!data) return;
+  bool constant = data->kind == Named::Kind::Constant;
+  if (!constant && !(data = node.laidOut(0, "data"))) return;
+  View view = constant ? View::of(data->constant->dims) : data->layout();
+  int64_t rank = int64_t(view.dims.size()) + (constant ? 0 : 1);
+  SmallVector<int64_t> order;
+  if (perm)
+    order = *perm;
+  else
+    for (int64_t k = rank; k-- > 0;)
+      order.push_back(k);
+  SmallVector<int64_t> sorted = order;
+  llvm::sort(sorted);
+  bool ok = int64_t(order.size()) == rank;
+  for (int64_t k = 0; ok && k < rank; ++k)
+    ok = sorted[size_t(k)] == k;
+  if (!ok)
+    return node.refuseAttribute("perm", shapeText(ArrayRef(order).take_front(16)), "each of 0 to " + std::to_string(rank - 1) + " once");
+  if (constant) {
+    if (data->constant->size() == 0) return node.result(0, Named(*data));
+    View to = *view.transposed(order); // whole axes: always possible
+    Constant result;
+    result.dims = to.dims;
+    result.isFloat = data->constant->isFloat;
+    for (int64_t at : to.order())
+      if (result.isFloat)
+        result.f.push_back(data->constant->f[size_t(at)]);
+      else
+        result.i.push_back(data->constant->i[size_t(at)]);
+    return node.result(std::move(result));
+  }
+  if (order[0] != 0) return node.refuseAttribute("perm", shapeText(order), "0 first", "the batch axis stays in front");
+  SmallVector<int64_t> rest;
+  for (int64_t axis : ArrayRef(order).drop_front())
+    rest.push_back(axis - 1);
+  mlir::Value tensor = data->tensor;
+  std::optional<View> to = view.transposed(rest);
+  if (!to) return node.refuseAttribute("perm", shapeText(order), "an order that keeps whole axes together", "transpose before reshaping");
+  node.viewed(tensor, *to);
+}
+
+/// Zeros around the image: a convolution with one weight 1 a channel, whose pads the next Conv takes over.
+void convertPad(Node &node) {
+  std::string mode = node.stringAttr("mode", "constant");
+  if (mode != "constant") node.refuseAttribute("mode", quoted(mode), "\"constant\"", "the dialect pads with zeros");
+  SmallVector<int64_t> pads;
+  float fill = 0;
+  if (node.import.opset < 11) {
+    auto list = node.intsAttr("pads");
+    if (!list) return (void)(node.error("O4") << "attribute pads is absent, expected it");
+    pads = *list;
+    fill = node.floatAttr("value", 0);
+  } else {
+    ConstantRef list = node.intConstant(1, "pads");
+    if (!list) return;
+    pads.assign(list->i.begin(), list->i.end());
+    if (node.hasInput(2)) {
+      ConstantRef value = node.floatConstant(2, "constant_value");
+      if (!value) return;
+      fill = value->f.empty() ? 0 : value->f[0];
+    }
+    if (node.hasInput(3)) node.error("O3") << "input 3 (axes) is given, expected pads of all axes";
+  }
+  if (fill != 0)
+    node.error("C1").append("the value of the padding is ", fmt::format("{}", fill), ", expected 0").attachNote()
+        << "the dialect pads with zeros";
+  const Named *found = node.input(0, "data");
+  if (!found || node.failed()) return;
+  bool none = llvm::all_of(pads, [](int64_t pad) { return pad == 0; });
+  if (none) return node.result(0, Named(*found));
+  bool oneD = false;
+  mlir::Value input = node.image(0, "C2", oneD);
+  if (!input) return;
+  size_t rank = oneD ? 3 : 4;
+  bool ok = pads.size() == 2 * rank;
+  for (size_t k = 0; ok && k < pads.size(); ++k)
+    ok = pads[k] >= 0 && pads[k] <= 65535 && (k % rank >= 2 || pads[k] == 0);
+  if (!ok) {
+    node.error("C3")
+            .append("pads are ", shapeText(ArrayRef(pads).take_front(16)), ", expected ", 2 * rank,
+                    " values from 0 to 65535, 0 for batch and channels")
+            .attachNote()
+        << "nothing is cut off, and no channels are added";
+    return;
+  }
+  SmallVector<int64_t, 4> around = {oneD ? 0 : pads[2], pads[rank - 1], oneD ? 0 : pads[rank + 2], pads[2 * rank - 1]};
+  ArrayRef<int64_t> shape = snn::tensorType(input).getShape();
+  SmallVector<int64_t> to = {shape[0], shape[1] + around[0] + around[2], shape[2] + around[1] + around[3]};
+  if (shape[0] > kMaxChannels || !node.checkShape(to)) {
+    if (!node.failed()) node.error("T2") << "the activation has " << shape[0] << " channels, expected at most " << kMaxChannels;
+    return;
+  }
+  mlir::Value padded = node.builder().create<snn::Conv2DOp>(
+      node.loc, node.tensorType(to), input, node.attr({shape[0], 1, 1, 1}, std::vector<float>(size_t(shape[0]), 1.f)), ElementsAttr(),
+      ArrayRef<int64_t>{1, 1}, around, ArrayRef<int64_t>{1, 1}, shape[0]);
+  node.import.pads[padded] = around;
+  node.resultImage(padded, oneD);
 }
 
 void convertRelu(Node &node) {
-  if (mlir::Value input = node.activation(0, "input"))
-    node.result(node.builder().create<snn::ReluOp>(node.loc, input.getType(), input).getResult());
+  const Named *input = node.laidOut(0, "input");
+  if (!input) return;
+  Named value = *input;
+  node.result(node.builder().create<snn::ReluOp>(node.loc, value.tensor.getType(), value.tensor).getResult(), value.view);
 }
 
 void convertIdentity(Node &node) {
@@ -147,8 +286,8 @@ void convertConstant(Node &node) {
   for (StringRef name : {"value", "value_float", "value_floats", "value_int", "value_ints"})
     if (const onnx::AttributeProto *attr = node.attribute(name)) given = attr;
   if (node.proto.attribute_size() != 1 || !given) {
-    node.error("O4") << "it has " << node.proto.attribute_size() << " attributes"
-                     << (given ? "" : ", none of a supported kind") << ", expected one of value, value_float(s), value_int(s)";
+    node.error("O4") << "it has " << node.proto.attribute_size() << " attributes" << (given ? "" : ", none of a supported kind")
+                     << ", expected one of value, value_float(s), value_int(s)";
     return;
   }
   Constant constant;
@@ -226,9 +365,9 @@ void convertShape(Node &node) {
   SmallVector<int64_t> dims;
   if (value->kind == Named::Kind::Constant) {
     dims.assign(value->constant->dims.begin(), value->constant->dims.end());
-  } else if (mlir::Value data = node.activation(0, "data")) {
+  } else if (const Named *data = node.laidOut(0, "data")) {
     dims.push_back(kBatch);
-    llvm::append_range(dims, snn::tensorType(data).getShape());
+    llvm::append_range(dims, data->layout().dims);
   } else {
     return;
   }
@@ -266,20 +405,93 @@ void convertGather(Node &node) {
   node.result(std::move(result));
 }
 
+/// Channels one after the other: a sum of convolutions that each place a part, with weights 0 and 1. A Conv takes the parts
+/// themselves.
+static void concatChannels(Node &node, int64_t axis) {
+  SmallVector<mlir::Value, 4> parts;
+  bool oneD = false, complete = true;
+  int64_t channels = 0;
+  for (unsigned k = 0; k < node.numInputs(); ++k) {
+    const Named *value = node.laidOut(k, "input");
+    bool own = false;
+    mlir::Value part = !value                                                         ? nullptr
+                       : value->view || snn::tensorType(value->tensor).getRank() == 3 ? node.image(k, "C2", own)
+                                                                                      : value->tensor;
+    int64_t rank = value ? int64_t(value->layout().dims.size()) + 1 : 0;
+    if (part && axis != 1 && axis != 1 - rank)
+      return node.refuseAttribute("axis", std::to_string(axis), "1, the channels, for activations");
+    if (part && !parts.empty() &&
+        (own != oneD || snn::tensorType(part).getShape().drop_front() != snn::tensorType(parts[0]).getShape().drop_front())) {
+      node.error("A1") << "input " << k << " has shape " << shapeText(snn::tensorType(part).getShape()) << ", expected that of input 0, "
+                       << shapeText(snn::tensorType(parts[0]).getShape()) << ", but for the channels";
+      part = nullptr;
+    }
+    complete &= part != nullptr;
+    if (!part) continue;
+    oneD = own;
+    channels += snn::channels(part);
+    parts.push_back(part);
+  }
+  if (!complete) return;
+  if (parts.size() == 1) return node.resultImage(parts[0], oneD);
+  SmallVector<int64_t> shape(snn::tensorType(parts[0]).getShape());
+  shape[0] = channels;
+  if (!node.checkShape(shape)) return;
+  // The weights that place the parts are not in the file: a short one may not ask for much memory.
+  constexpr int64_t kMaxChannelsInAll = 4096, kMaxPlacing = int64_t(1) << 26;
+  if (channels > kMaxChannelsInAll || (node.import.placing += channels * channels) > kMaxPlacing) {
+    node.error("T2") << "the result has " << channels << " channels, expected at most " << kMaxChannelsInAll << ", and " << kMaxPlacing
+                     << " for the sum of their squares over all Concats";
+    return;
+  }
+  mlir::Value sum;
+  int64_t first = 0;
+  OpBuilder &b = node.builder();
+  for (auto [k, part] : llvm::enumerate(parts)) {
+    int64_t own = snn::channels(part);
+    std::vector<float> place(size_t(channels * own), 0.f);
+    for (int64_t c = 0; c < own; ++c)
+      place[size_t((first + c) * own + c)] = 1;
+    first += own;
+    mlir::Location loc = node.import.nameLoc(node.name + ".part" + std::to_string(k));
+    mlir::Value term;
+    if (shape.size() == 1)
+      term = b.create<snn::LinearOp>(loc, node.tensorType(shape), part, node.attr({channels, own}, place), ElementsAttr());
+    else
+      term = b.create<snn::Conv2DOp>(loc, node.tensorType(shape), part, node.attr({channels, own, 1, 1}, place), ElementsAttr(),
+                                     ArrayRef<int64_t>{1, 1}, ArrayRef<int64_t>{0, 0, 0, 0}, ArrayRef<int64_t>{1, 1}, 1);
+    bool last = k + 1 == parts.size();
+    sum = !sum ? term
+               : b.create<snn::AddOp>(last ? node.loc : node.import.nameLoc(node.name + ".sum" + std::to_string(k)), term.getType(), sum,
+                                      term)
+                     .getResult();
+  }
+  if (shape.size() == 3) node.import.concats[sum] = parts;
+  if (shape.size() == 3)
+    node.resultImage(sum, oneD);
+  else
+    node.result(sum);
+}
+
 void convertConcat(Node &node) {
   int64_t axis = node.intAttr("axis", 0);
+  bool constants = false, run = false;
+  for (unsigned k = 0; k < node.numInputs(); ++k)
+    if (const Named *value = node.input(k, "input")) (value->kind == Named::Kind::Constant ? constants : run) = true;
+  if (run && !constants) return concatChannels(node, axis);
   Constant result;
   result.isFloat = false;
   bool complete = true;
   for (unsigned k = 0; k < node.numInputs(); ++k) {
     const Named *value = node.input(k, "input");
     if (value && value->kind != Named::Kind::Constant) {
-      node.error("O3") << "input " << k << " is " << kindText(value->kind) << ", expected a constant: activations are not concatenated";
+      node.error("O3") << "input " << k << " is " << kindText(value->kind) << ", expected a constant, as others are";
       return;
     }
     ConstantRef part = value ? node.intConstant(k, "input") : nullptr;
     if (part && (part->dims.size() != 1 || (axis != 0 && axis != -1))) {
-      node.error("O7") << "input " << k << " has shape " << shapeText(part->dims) << " with axis " << axis << ", expected one axis and axis 0";
+      node.error("O7") << "input " << k << " has shape " << shapeText(part->dims) << " with axis " << axis
+                       << ", expected one axis and axis 0";
       part = nullptr;
     }
     if (part) llvm::append_range(result.i, part->i);
@@ -295,8 +507,44 @@ void convertConcat(Node &node) {
   node.result(std::move(result));
 }
 
+/// Axes of size 1 of an activation come and go; the batch axis stays.
+static void squeezeActivation(Node &node, std::optional<SmallVector<int64_t>> axes, bool remove) {
+  const Named *found = node.laidOut(0, "data");
+  if (!found || node.failed()) return;
+  Named value = *found;
+  View view = value.layout();
+  SmallVector<int64_t> dims = {kBatch}, to;
+  llvm::append_range(dims, view.dims);
+  if (!remove && !axes) return (void)(node.error("O4") << "attribute axes is absent, expected it");
+  int64_t rank = int64_t(dims.size() + (remove ? 0 : axes->size()));
+  auto set = axisSet(node, axes ? ArrayRef<int64_t>(*axes) : ArrayRef<int64_t>(), rank);
+  if (!set) return;
+  if ((*set)[0] || (remove && !axes) || rank > 8) {
+    node.error("O7")
+            .append("the axes ", axes ? shapeText(*axes) : std::string("that are not given"),
+                    " reach the batch axis, or give more than 8, expected others")
+            .attachNote()
+        << "name the axes of size 1 behind the batch axis";
+    return;
+  }
+  size_t next = 1;
+  for (size_t k = 1; k < set->size(); ++k) {
+    if (!remove && (*set)[k])
+      to.push_back(1);
+    else if (!remove || !(*set)[k])
+      to.push_back(dims[remove ? k : next++]);
+    else if (dims[k] != 1) {
+      node.error("O7") << "axis " << k << " of shape " << shapeText(dims) << " is squeezed, expected size 1";
+      return;
+    }
+  }
+  node.viewed(value.tensor, view.reshaped(to));
+}
+
 void convertUnsqueeze(Node &node) {
   std::optional<SmallVector<int64_t>> axes = readAxes(node);
+  if (const Named *value = node.input(0, "data"); value && value->kind != Named::Kind::Constant)
+    return squeezeActivation(node, axes, false);
   ConstantRef data = node.constant(0, "data");
   if (!data || !axes || node.failed()) {
     if (data && !node.failed() && node.import.opset < 13) node.error("O4") << "attribute axes is absent, expected it";
@@ -312,12 +560,14 @@ void convertUnsqueeze(Node &node) {
   Constant result = *data;
   result.dims.clear();
   size_t next = 0;
-  for (bool added : *set) result.dims.push_back(added ? 1 : data->dims[next++]);
+  for (bool added : *set)
+    result.dims.push_back(added ? 1 : data->dims[next++]);
   node.result(std::move(result));
 }
 
 void convertSqueeze(Node &node) {
   std::optional<SmallVector<int64_t>> axes = readAxes(node);
+  if (const Named *value = node.input(0, "data"); value && value->kind != Named::Kind::Constant) return squeezeActivation(node, axes, true);
   ConstantRef data = node.constant(0, "data");
   if (!data || node.failed()) return;
   auto set = axisSet(node, axes ? ArrayRef<int64_t>(*axes) : ArrayRef<int64_t>(), int64_t(data->dims.size()));

@@ -1,4 +1,4 @@
-// Conv, Gemm, MatMul, BatchNormalization, Add.
+// Conv, Gemm, MatMul, BatchNormalization, and the biases that adds become.
 #include "frontend/onnx/node.h"
 
 #include <fmt/format.h>
@@ -30,13 +30,25 @@ bool expectRank(Node &node, mlir::Value value, int64_t rank, StringRef rule) {
   return false;
 }
 
+/// Weight [O,I] with column k moved to where the layout has element k.
+std::vector<float> columnsAt(const std::vector<float> &weight, int64_t outputs, const View &view) {
+  std::vector<int64_t> order = view.order();
+  std::vector<float> values(weight.size());
+  int64_t fan = int64_t(order.size());
+  for (int64_t o = 0; o < outputs; ++o)
+    for (int64_t k = 0; k < fan; ++k)
+      values[size_t(o * fan + order[size_t(k)])] = weight[size_t(o * fan + k)];
+  return values;
+}
+
 /// Weight [O,I] from a constant [O,I], or [I,O] when `transposed`.
 std::vector<float> transposedTo(const Constant &constant, bool transposed) {
   if (!transposed) return constant.f;
   int64_t rows = constant.dims[0], columns = constant.dims[1];
   std::vector<float> values(constant.f.size());
   for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < columns; ++c) values[c * rows + r] = constant.f[r * columns + c];
+    for (int64_t c = 0; c < columns; ++c)
+      values[c * rows + r] = constant.f[r * columns + c];
   return values;
 }
 
@@ -55,8 +67,13 @@ bool scale(Node &node, std::vector<float> &values, float factor, StringRef what)
 /// y = W x + b, in ONNX's order of problems: weight, then bias, then input.
 void emitLinear(Node &node, unsigned weightIndex, bool weightIsInputByOutput, float alpha, bool hasBias, float beta) {
   ConstantRef weight = node.floatConstant(weightIndex, "weight");
-  mlir::Value input = node.activation(0, "input");
-  if (input && !expectRank(node, input, 1, "L2")) input = nullptr;
+  const Named *value = node.laidOut(0, "input");
+  mlir::Value input = value ? value->tensor : nullptr;
+  std::optional<View> view = value ? value->view : std::nullopt;
+  if (view && view->dims.size() != 1)
+    input = node.activation(0, "input"); // refuses
+  else if (input && !view && !expectRank(node, input, 1, "L2"))
+    input = nullptr;
   if (weight && weight->dims.size() != 2) {
     node.error("L2") << "the weight has shape " << shapeText(weight->dims) << ", expected 2 axes";
     weight = nullptr;
@@ -70,16 +87,21 @@ void emitLinear(Node &node, unsigned weightIndex, bool weightIsInputByOutput, fl
       bias = channelVector(*constant, {outputs});
       if (bias.empty())
         node.error("L2") << "the bias has shape " << shapeText(constant->dims) << ", expected [" << outputs << "] or [1," << outputs << "]";
-      else if (bias.size() == 1) bias.resize(size_t(outputs), float(bias[0]));
+      else if (bias.size() == 1)
+        bias.resize(size_t(outputs), float(bias[0]));
     }
   }
-  if (weight && input && fan != snn::channels(input)) {
-    node.error("L2") << "the weight takes " << fan << " inputs, expected " << snn::channels(input) << ", the size of input 0";
+  int64_t size = input ? elementCount(snn::tensorType(input).getShape()) : 0;
+  if (weight && input && fan != size) {
+    node.error("L2") << "the weight takes " << fan << " inputs, expected " << size << ", the size of input 0";
     input = nullptr;
   }
   if (!weight || !node.checkShape({outputs}) || !node.checkShape({fan}) || !input) return;
   std::vector<float> values = transposedTo(*weight, weightIsInputByOutput);
   if (!scale(node, values, alpha, "the weight") || !scale(node, bias, beta, "the bias")) return;
+  if (view) values = columnsAt(values, outputs, *view);
+  if (snn::tensorType(input).getRank() == 3) // laid out in another order: the weight follows the tensor's
+    input = node.builder().create<snn::FlattenOp>(node.import.nameLoc(node.name + ".flatten"), node.tensorType({size}), input);
   auto op = node.builder().create<snn::LinearOp>(node.loc, node.tensorType({outputs}), input, node.attr({outputs, fan}, values),
                                                  bias.empty() ? ElementsAttr() : ElementsAttr(node.attr({outputs}, bias)));
   node.result(op.getResult());
@@ -87,13 +109,49 @@ void emitLinear(Node &node, unsigned weightIndex, bool weightIsInputByOutput, fl
 
 } // namespace
 
+/// A convolution over concatenated channels is the sum of convolutions over the parts, the bias in the first.
+static mlir::Value emitConv(Node &node, mlir::Value input, const Constant &weight, ElementsAttr bias, const Window &window,
+                            int64_t groups) {
+  auto parts = node.import.concats.find(input);
+  auto type = node.tensorType(window.result);
+  auto conv = [&](mlir::Location loc, mlir::Value from, ElementsAttr w, ElementsAttr b) -> mlir::Value {
+    return node.builder().create<snn::Conv2DOp>(loc, type, from, w, b, window.strides, window.pads, window.dilations, groups);
+  };
+  SmallVector<int64_t, 4> dims = {weight.dims[0], weight.dims[1], window.kernel[0], window.kernel[1]};
+  if (parts == node.import.concats.end() || groups != 1) return conv(node.loc, input, node.attr(dims, weight.f), bias);
+  int64_t area = dims[2] * dims[3], first = 0, channels = dims[1];
+  mlir::Value sum;
+  for (auto [k, part] : llvm::enumerate(parts->second)) {
+    int64_t own = snn::channels(part);
+    std::vector<float> slice;
+    for (int64_t o = 0; o < dims[0]; ++o) {
+      auto row = weight.f.begin() + (o * channels + first) * area;
+      slice.insert(slice.end(), row, row + own * area);
+    }
+    first += own;
+    mlir::Value term = conv(node.import.nameLoc(node.name + ".part" + std::to_string(k)), part,
+                            node.attr({dims[0], own, dims[2], dims[3]}, slice), k ? ElementsAttr() : bias);
+    if (!sum)
+      sum = term;
+    else {
+      bool last = k + 1 == parts->second.size();
+      auto loc = last ? node.loc : node.import.nameLoc(node.name + ".sum" + std::to_string(k));
+      sum = node.builder().create<snn::AddOp>(loc, type, sum, term);
+    }
+  }
+  return sum;
+}
+
 void convertConv(Node &node) {
   int64_t groups = node.intAttr("group", 1);
   ConstantRef weight = node.floatConstant(1, "weight");
-  mlir::Value input = node.activation(0, "input");
-  if (input && !expectRank(node, input, 3, "C2")) input = nullptr;
-  if (weight && weight->dims.size() != 4) {
-    node.error("C2") << "the weight has shape " << shapeText(weight->dims) << ", expected [K,C/groups,KH,KW]";
+  bool oneD = false;
+  mlir::Value input = node.image(0, "C2", oneD);
+  if (!input) oneD = weight && weight->dims.size() == 3;
+  const size_t rank = oneD ? 3 : 4;
+  if (weight && weight->dims.size() != rank) {
+    node.error("C2") << "the weight has shape " << shapeText(weight->dims) << ", expected "
+                     << (oneD ? "[K,C/groups,KW]" : "[K,C/groups,KH,KW]");
     weight = nullptr;
   }
   if (weight && elementCount(weight->dims) < 1) {
@@ -105,7 +163,7 @@ void convertConv(Node &node) {
   bool groupsOk = groups >= 1 && groups <= 65535;
   if (!groupsOk) node.error("C3") << "group is " << groups << ", expected 1 to 65535";
   if (!weight) {
-    readWindow(node, {}, nullptr, 0, "C3", "C4"); // for its own reports
+    readWindow(node, oneD, {}, nullptr, 0, "C3", "C4"); // for its own reports
     return;
   }
   int64_t k = weight->dims[0];
@@ -118,12 +176,17 @@ void convertConv(Node &node) {
                      << weight->dims[1] * groups << " channels, expected " << snn::channels(input);
     groupsOk = false;
   }
-  std::optional<Window> window = readWindow(node, ArrayRef(weight->dims).drop_front(2), input, k, "C3", "C4");
+  SmallVector<int64_t, 2> kernel(weight->dims.begin() + 2, weight->dims.end());
+  if (oneD) kernel.insert(kernel.begin(), 1);
+  std::optional<Window> window = readWindow(node, oneD, kernel, input, k, "C3", "C4");
   if (!window || !groupsOk || !input) return;
-  auto op = node.builder().create<snn::Conv2DOp>(
-      node.loc, node.tensorType(window->result), input, node.attr(weight->dims, weight->f),
-      bias.empty() ? ElementsAttr() : ElementsAttr(node.attr({k}, bias)), window->strides, window->pads, window->dilations, groups);
-  node.result(op.getResult());
+  if (auto pad = node.import.pads.find(input); pad != node.import.pads.end()) {
+    for (int side = 0; side < 4; ++side)
+      window->pads[side] += pad->second[side];
+    input = input.getDefiningOp<snn::Conv2DOp>().getInput();
+  }
+  node.resultImage(emitConv(node, input, *weight, bias.empty() ? ElementsAttr() : ElementsAttr(node.attr({k}, bias)), *window, groups),
+                   oneD);
 }
 
 void convertGemm(Node &node) {
@@ -145,7 +208,11 @@ void convertBatchNorm(Node &node) {
       node.error("O3").append("output ", k, " is used, expected output 0 alone").attachNote() << "export in inference form: model.eval()";
       break;
     }
-  mlir::Value input = node.activation(0, "input");
+  // Axis 1 is the channel: in a tensor of another layout it is not the first.
+  const Named *value = node.laidOut(0, "input");
+  mlir::Value input = value ? value->tensor : nullptr;
+  std::optional<View> view = value ? value->view : std::nullopt;
+  if (view && !(view->rowMajor() && view->dims[0] == snn::channels(input))) input = node.activation(0, "input"); // refuses
   const char *names[] = {"scale", "bias", "mean", "variance"};
   std::vector<float> values[4];
   int64_t count = input ? snn::channels(input) : -1;
@@ -170,52 +237,7 @@ void convertBatchNorm(Node &node) {
   auto f32 = [&](const std::vector<float> &list) { return node.attr({count}, list); };
   auto op = node.builder().create<snn::BatchNormOp>(node.loc, input.getType(), input, f32(values[0]), f32(values[1]), f32(values[2]),
                                                     f32(values[3]), node.builder().getF32FloatAttr(epsilon));
-  node.result(op.getResult());
-}
-
-/// A constant add, as a batch_norm that only shifts; foldBiasAdds() moves it into the synapse before it where it can.
-static void convertBiasAdd(Node &node, unsigned constantIndex) {
-  ConstantRef constant = node.floatConstant(constantIndex, "addend");
-  mlir::Value input = node.activation(1 - constantIndex, "addend");
-  if (!constant || !input) return;
-  ArrayRef<int64_t> shape = snn::tensorType(input).getShape();
-  std::vector<float> values = channelVector(*constant, shape);
-  if (values.empty()) {
-    node.error("A1").append("the constant has shape ", shapeText(constant->dims), " beside an activation of shape ", shapeText(shape),
-                            " (without the batch axis), expected it to vary along the channel axis only")
-            .attachNote() << "a bias of shape " << (shape.size() == 3 ? "[C,1,1]" : "[F]") << " fits";
-    return;
-  }
-  int64_t count = shape[0];
-  if (count > kMaxChannels) {
-    node.error("T2") << "the activation has " << count << " channels, expected at most " << kMaxChannels << " where a constant is added";
-    return;
-  }
-  if (values.size() == 1) values.resize(size_t(count), float(values[0]));
-  auto filled = [&](float value) { return node.attr({count}, std::vector<float>(size_t(count), value)); };
-  auto op = node.builder().create<snn::BatchNormOp>(node.loc, input.getType(), input, filled(1), node.attr({count}, values), filled(0),
-                                                    filled(1), node.builder().getF32FloatAttr(0));
-  node.import.biasAdds.push_back(op);
-  node.result(op.getResult());
-}
-
-void convertAdd(Node &node) {
-  const Named *left = node.input(0, "addend"), *right = node.input(1, "addend");
-  if (!left || !right) return;
-  if (left->kind == Named::Kind::Constant && right->kind == Named::Kind::Constant) {
-    node.error("O7") << "both inputs are constants, expected at least one value computed at run time";
-    return;
-  }
-  if (left->kind == Named::Kind::Constant || right->kind == Named::Kind::Constant)
-    return convertBiasAdd(node, left->kind == Named::Kind::Constant ? 0 : 1);
-  mlir::Value lhs = node.activation(0, "addend"), rhs = node.activation(1, "addend");
-  if (!lhs || !rhs) return;
-  if (lhs.getType() != rhs.getType()) {
-    node.error("A1") << "the inputs have shapes " << shapeText(snn::tensorType(lhs).getShape()) << " and "
-                     << shapeText(snn::tensorType(rhs).getShape()) << ", expected one shape: activations are not broadcast";
-    return;
-  }
-  node.result(node.builder().create<snn::AddOp>(node.loc, lhs.getType(), lhs, rhs).getResult());
+  node.result(op.getResult(), view);
 }
 
 void foldBiasAdds(Import &import) {
@@ -225,7 +247,8 @@ void foldBiasAdds(Import &import) {
     if (!synapse || !isa<snn::Conv2DOp, snn::LinearOp>(synapse) || !add.getInput().hasOneUse()) continue;
     llvm::SmallVector<float> values = snn::floatValues(add.getBeta());
     if (auto bias = synapse->getAttrOfType<ElementsAttr>("bias"))
-      for (auto [sum, value] : llvm::zip(values, snn::floatValues(bias))) sum += value;
+      for (auto [sum, value] : llvm::zip(values, snn::floatValues(bias)))
+        sum += value;
     if (llvm::any_of(values, [](float value) { return !std::isfinite(value); })) continue;
     synapse->setAttr("bias", toAttr(import.context, {int64_t(values.size())}, values));
     add.getResult().replaceAllUsesWith(add.getInput());

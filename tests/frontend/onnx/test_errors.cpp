@@ -65,7 +65,7 @@ const Bad bads[] = {
     {"O6_huge", [](Model &m) { m.initializer("fc.weight")->set_dims(0, INT64_MAX); }, "fc.weight", "at most 268435456 elements"},
     {"O6_overflow", [](Model &m) { auto *t = m.initializer("fc.weight"); t->set_dims(0, int64_t(1) << 27); t->set_dims(1, int64_t(1) << 27); t->add_dims(int64_t(1) << 27); },
      "fc.weight", "at most 268435456 elements"},
-    {"O6_external", [](Model &m) { m.initializer("fc.weight")->set_data_location(onnx::TensorProto::EXTERNAL); }, "fc.weight", "its data lies in another file"},
+    {"O6_external", [](Model &m) { m.initializer("fc.weight")->set_data_location(onnx::TensorProto::EXTERNAL); }, "fc.weight", "its data lies in the file \"\", expected a relative path"},
     {"O6_type", [](Model &m) { m.initializer("fc.weight")->set_data_type(onnx::TensorProto::STRING); }, "fc.weight", "its element type is number 8"},
     {"O6_axes", [](Model &m) { for (int k = 0; k < 9; ++k) m.initializer("fc.weight")->add_dims(1); }, "fc.weight", "it has 11 axes"},
     {"T3_nan", [](Model &m) { setFloats(m, "fc.weight", 7, NAN); }, "fc.weight", "rule T3: it holds NaN at flat index 7"},

@@ -289,7 +289,7 @@ TEST(Pools, Refusals) {
   expectError(with("AveragePool", [](auto *n) { setString(n, "auto_pad", "SAME_UPPER"); }), "y", "rule P3: pads are");
   expectError(with("MaxPool", [](auto *n) { setInts(n, "pads", {2, 0, 0, 0}); }), "y", "rule P4: pads are [2,0,0,0], expected each below the kernel [2,3]");
   expectError(with("MaxPool", [](auto *n) { setInts(n, "dilations", {2, 1}); }), "y", "dilations is [2,1], expected [1,1]");
-  expectError(with("MaxPool", [](auto *n) { setInt(n, "ceil_mode", 1), setInts(n, "strides", {3, 3}); }), "y", "attribute ceil_mode is 1");
+  expectError(with("AveragePool", [](auto *n) { setInt(n, "ceil_mode", 1), setInts(n, "strides", {3, 3}); }), "y", "attribute ceil_mode is 1");
   expectError(with("MaxPool", [](auto *n) { n->add_output("indices"); }), "y", "output 1 (indices) is used");
   expectError(with("MaxPool", [](auto *n) { setInt(n, "storage_order", 1); }), "y", "storage_order is 1, expected 0");
   expectError(with("MaxPool", [](auto *n) { n->clear_attribute(); }), "y", "kernel_shape is absent");
