@@ -8,6 +8,7 @@
 #include "tools/common/cli.h"
 #include "tools/common/device.h"
 #include "tools/common/model.h"
+#include "tools/common/nir_flags.h"
 #include "tools/common/samples.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -32,7 +33,7 @@ struct Options {
   bool check = false, convert = false, json = false, timing = false, printAfterAll = false;
   std::vector<float> mean, std;
   std::string readout, encoding;
-  onnx_import::ImportOptions import;
+  LoadOptions import;
 };
 
 std::string targetNames() {
@@ -45,7 +46,7 @@ std::string targetNames() {
 }
 
 void declare(CLI::App &app, Options &o) {
-  app.add_option("model", o.model, "ONNX or MLIR model; - is stdin")->required();
+  app.add_option("model", o.model, "ONNX, NIR or MLIR model; - is stdin")->required();
   app.add_option("-o,--output", o.output, "artefact to write; - is stdout");
   app.add_option("--target", o.target, "one of: " + targetNames());
   app.add_option("--timesteps", o.import.timesteps, "T; overrides the model's own");
@@ -60,13 +61,14 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--std", o.std, "input standard deviation per channel")->delimiter(',');
   app.add_option("--readout", o.readout, "how per-step outputs combine")->check(CLI::IsMember({"sum", "mean", "last"}));
   app.add_option("--encoding", o.encoding, "how the input is driven")->check(CLI::IsMember({"direct", "events"}));
+  addNirFlags(app, o.import.nir);
   app.add_option("--kernel", o.kernels, "LAYER:NAME, again for every layer that is not to be left to the backend's choice (cuda: docs/cuda.md)");
   app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
   app.add_flag("--check", o.check, "say whether the target can run the model; write nothing");
   app.add_flag("--convert", o.convert, "convert an ANN's activations to neurons (no conversion exists yet: refused)");
-  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and\n"
+  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; nir: the float network as a NIR file, -o OUT.nir; sanafe (Loihi): write OUT.arch.yaml and\n"
                                  "OUT.net.yaml for the simulator SANA-FE, with the first image of --calib as input")
-      ->check(CLI::IsMember({"snn", "snn-int", "plan", "sanafe"}));
+      ->check(CLI::IsMember({"snn", "snn-int", "plan", "nir", "sanafe"}));
   app.add_option("--report", o.report, "folder for compile.json, plan.txt and what the target reports");
   app.add_option("--objective", o.targetOptions.objective, "Loihi: what the mapper saves: cores, energy, latency, or their weights W,W,W");
   app.add_option("--seed", o.targetOptions.seed, "Loihi: of the mapper's search; the same seed, the same mapping");
@@ -150,6 +152,11 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
   if (!model->network.isInteger()) {
     if (!runPasses(context, *model->module, o, buildFloatPipeline)) return llvm::createStringError("the network was refused; nothing was written");
     if (o.emit == "snn") shown = print(*model->module);
+    if (o.emit == "nir") {
+      auto bytes = exportAsNir(model->network);
+      if (!bytes) return bytes.takeError();
+      shown = std::move(*bytes);
+    }
     CompileOptions compile;
     compile.weightBits = weightBits;
     compile.stateBits = o.stateBits;
@@ -163,6 +170,7 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
     auto build = [&](mlir::OpPassManager &manager) { buildIntegerPipeline(manager, compile); };
     if (shown.empty() && !runPasses(context, *model->module, o, build)) return llvm::createStringError("the network was refused; nothing was written");
   }
+  if (o.emit == "nir" && shown.empty()) return llvm::createStringError("--emit=nir: the network is in integer form, expected float form; export its source model");
   if (o.emit == "snn-int") shown = print(*model->module);
   if (shown.empty() && mlir::failed(backend.check(model->network, variant)))
     return llvm::createStringError(fmt::format("target {} cannot run this network; nothing was written", o.target));
@@ -246,6 +254,7 @@ int main(int argc, char **argv) {
   }
   o.targetOptions.variant = variant;
   if (o.emit == "sanafe" && (o.output.empty() || o.output == "-")) return usage("--emit=sanafe writes two files: add -o OUT");
+  if (o.emit == "nir" && o.output.empty()) return usage("--emit=nir writes a binary file: add -o OUT.nir");
   if (o.convert) return fail(tool, "--convert: no ANN conversion exists in this version; distil a student with lasnn-distill");
 
   auto context = makeContext();
