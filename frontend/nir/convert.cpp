@@ -10,7 +10,8 @@ namespace lasnn::nir {
 
 std::string shapeText(ArrayRef<int64_t> shape) {
   std::string text;
-  for (int64_t dim : shape.take_front(8)) text += fmt::format("{}{}", text.empty() ? "" : ",", dim);
+  for (int64_t dim : shape.take_front(8))
+    text += fmt::format("{}{}", text.empty() ? "" : ",", dim);
   return "[" + text + "]";
 }
 
@@ -33,7 +34,9 @@ bool isSpikes(Value value) {
 
 Value createLinear(OpBuilder &b, Location loc, Value input, ArrayRef<float> weight, int64_t outputs, ArrayRef<float> bias) {
   auto f32 = b.getF32Type();
-  auto attr = [&](ArrayRef<int64_t> shape, ArrayRef<float> values) { return DenseElementsAttr::get(RankedTensorType::get(shape, f32), values); };
+  auto attr = [&](ArrayRef<int64_t> shape, ArrayRef<float> values) {
+    return DenseElementsAttr::get(RankedTensorType::get(shape, f32), values);
+  };
   return b.create<snn::LinearOp>(loc, RankedTensorType::get({outputs}, f32), input, attr({outputs, snn::channels(input)}, weight),
                                  bias.empty() ? ElementsAttr() : ElementsAttr(attr({outputs}, bias)));
 }
@@ -60,7 +63,8 @@ public:
     if (type == "CubaLIF") return neuron();
     if (type == "I" || type == "LI" || type == "CubaLI") return integrate(integrator);
     error("NIR3").append("its type is not supported").attachNote()
-        << "supported are Affine, AvgPool2d, Conv1d, Conv2d, CubaLI, CubaLIF, Delay, Flatten, I, IF, Input, LI, LIF, Linear, NIRGraph, Output, Scale, SumPool2d, Threshold";
+        << "supported are Affine, AvgPool2d, Conv1d, Conv2d, CubaLI, CubaLIF, Delay, Flatten, I, IF, Input, LI, LIF, Linear, NIRGraph, "
+           "Output, Scale, SumPool2d, Threshold";
     return {};
   }
 
@@ -92,7 +96,8 @@ private:
     }
     for (double value : array->values)
       if (!std::isfinite(float(value))) {
-        error("NIR2") << "its field " << quoted(name) << " holds " << fmt::format("{:g}", value) << ", expected numbers that are finite in f32";
+        error("NIR2") << "its field " << quoted(name) << " holds " << fmt::format("{:g}", value)
+                      << ", expected numbers that are finite in f32";
         return nullptr;
       }
     return array;
@@ -106,7 +111,8 @@ private:
     SmallVector<int64_t, 2> values;
     for (double value : ArrayRef(array->values).take_front(count + 1)) {
       if (!(value >= double(least) && value <= 65535 && value == std::floor(value))) {
-        error("NIR3") << "its field " << quoted(name) << " holds " << fmt::format("{:g}", value) << ", expected whole numbers from " << least << " to 65535";
+        error("NIR3") << "its field " << quoted(name) << " holds " << fmt::format("{:g}", value) << ", expected whole numbers from "
+                      << least << " to 65535";
         return {};
       }
       values.push_back(int64_t(value));
@@ -120,7 +126,9 @@ private:
   }
 
   std::vector<float> floats(const Array &array) { return {array.values.begin(), array.values.end()}; }
-  DenseElementsAttr attr(ArrayRef<int64_t> shape, ArrayRef<float> values) { return DenseElementsAttr::get(RankedTensorType::get(shape, b.getF32Type()), values); }
+  DenseElementsAttr attr(ArrayRef<int64_t> shape, ArrayRef<float> values) {
+    return DenseElementsAttr::get(RankedTensorType::get(shape, b.getF32Type()), values);
+  }
   RankedTensorType type(ArrayRef<int64_t> shape) { return RankedTensorType::get(shape, b.getF32Type()); }
   ArrayRef<int64_t> inputShape() { return snn::tensorType(input).getShape(); }
 
@@ -130,14 +138,17 @@ private:
     if (!array) return {byDefault};
     const std::vector<double> &v = array->values;
     if (llvm::all_of(v, [&](double x) { return x == v[0]; })) {
-      if (input && v.size() != 1 && int64_t(v.size()) != snn::tensorType(input).getNumElements() && int64_t(v.size()) != snn::channels(input))
-        error("NIR5") << "its field " << quoted(name) << " has shape " << shapeText(array->shape) << ", expected one value, or the shape of its input, " << shapeText(inputShape());
+      if (input && v.size() != 1 && int64_t(v.size()) != snn::tensorType(input).getNumElements() &&
+          int64_t(v.size()) != snn::channels(input))
+        error("NIR5") << "its field " << quoted(name) << " has shape " << shapeText(array->shape)
+                      << ", expected one value, or the shape of its input, " << shapeText(inputShape());
       return {v[0]};
     }
     if (!input) return {v[0]};
     const int64_t channels = snn::channels(input), all = snn::tensorType(input).getNumElements(), given = int64_t(v.size());
     if (given != channels && given != all) {
-      error("NIR5") << "its field " << quoted(name) << " has shape " << shapeText(array->shape) << ", expected one value, or the shape of its input, " << shapeText(inputShape());
+      error("NIR5") << "its field " << quoted(name) << " has shape " << shapeText(array->shape)
+                    << ", expected one value, or the shape of its input, " << shapeText(inputShape());
       return {v[0]};
     }
     std::vector<double> out;
@@ -145,7 +156,11 @@ private:
     for (int64_t c = 0; c < channels; ++c) {
       for (int64_t k = 1; k < each; ++k)
         if (v[size_t(c * each + k)] != v[size_t(c * each)]) {
-          error("NIR7").append("its field ", quoted(name), fmt::format(" varies inside of channel {}: {:g} and {:g}, expected one value a channel", c, v[size_t(c * each)], v[size_t(c * each + k)])).attachNote()
+          error("NIR7")
+                  .append("its field ", quoted(name),
+                          fmt::format(" varies inside of channel {}: {:g} and {:g}, expected one value a channel", c, v[size_t(c * each)],
+                                      v[size_t(c * each + k)]))
+                  .attachNote()
               << "train with constants that a channel shares, or flatten before the neuron";
           return {v[0]};
         }
@@ -160,20 +175,26 @@ private:
     const Array *weight = numbers("weight"), *bias = biased ? numbers("bias") : nullptr;
     if (!weight) return {};
     ArrayRef<int64_t> shape = weight->shape;
-    while (shape.size() > 2 && shape[0] == 1) shape = shape.drop_front();
+    while (shape.size() > 2 && shape[0] == 1)
+      shape = shape.drop_front();
     if (shape.size() != 2) {
       error("NIR5") << "its weight has shape " << shapeText(weight->shape) << ", expected two axes";
       return {};
     }
-    if (bias && int64_t(bias->values.size()) != shape[0]) error("NIR5") << "its bias has " << bias->values.size() << " values, expected " << shape[0];
+    if (bias && int64_t(bias->values.size()) != shape[0])
+      error("NIR5") << "its bias has " << bias->values.size() << " values, expected " << shape[0];
     if (!input) return {};
     if (snn::tensorType(input).getNumElements() != shape[1] || (inputShape().size() == 3 && inputShape()[0] != shape[1])) {
-      error("NIR5").append("its weight takes ", shape[1], " values, its input has shape ", shapeText(inputShape()), ", expected ", shapeText(shape[1])).attachNote()
+      error("NIR5")
+              .append("its weight takes ", shape[1], " values, its input has shape ", shapeText(inputShape()), ", expected ",
+                      shapeText(shape[1]))
+              .attachNote()
           << "a Flatten belongs between an image and a vector";
       return {};
     }
     if (failed) return {};
-    if (inputShape().size() == 3) input = b.create<snn::FlattenOp>(importer.problems.nameLoc(node.name + ".flatten"), type({shape[1]}), input);
+    if (inputShape().size() == 3)
+      input = b.create<snn::FlattenOp>(importer.problems.nameLoc(node.name + ".flatten"), type({shape[1]}), input);
     return createLinear(b, loc, input, floats(*weight), shape[0], bias ? floats(*bias) : std::vector<float>());
   }
 
@@ -189,7 +210,8 @@ private:
 
   Value convolution(size_t axes) {
     const Array *weight = numbers("weight"), *bias = recorded("no_bias") ? nullptr : numbers("bias", false);
-    auto strides = counts("stride", axes, 1), dilations = counts("dilation", axes, 1, 1), pads = padding(axes), groups = counts("groups", 1, 1, 1);
+    auto strides = counts("stride", axes, 1), dilations = counts("dilation", axes, 1, 1), pads = padding(axes),
+         groups = counts("groups", 1, 1, 1);
     if (!weight) return {};
     if (weight->shape.size() != axes + 2) {
       error("NIR5") << "its weight has shape " << shapeText(weight->shape) << ", expected " << axes + 2 << " axes";
@@ -206,13 +228,16 @@ private:
       return {};
     }
     if (c % g || k % g || w[1] != c / g) {
-      error("NIR5") << fmt::format("{} channels come in, its weight has shape {} and groups {}, expected groups that divide both and {} channels in a group", c, shapeText(weight->shape), g, c / g);
+      error("NIR5") << fmt::format(
+          "{} channels come in, its weight has shape {} and groups {}, expected groups that divide both and {} channels in a group", c,
+          shapeText(weight->shape), g, c / g);
       return {};
     }
     if (const Array *declared = node.group->array("input_shape"); declared && !declared->isText()) {
       for (size_t axis = 0; axis < std::min(axes, declared->values.size()); ++axis)
         if (double(inputShape()[3 - axes + axis]) != declared->values[axis]) {
-          error("NIR5") << fmt::format("its input_shape says {:g} on axis {}, its input has shape {}, expected them to agree", declared->values[axis], axis, shapeText(inputShape()));
+          error("NIR5") << fmt::format("its input_shape says {:g} on axis {}, its input has shape {}, expected them to agree",
+                                       declared->values[axis], axis, shapeText(inputShape()));
           return {};
         }
     }
@@ -231,7 +256,8 @@ private:
       }
       const int64_t room = inputShape()[axis + 1] + all[axis] + all[axis + 2] - reach - 1;
       if (room < 0) {
-        error("NIR5") << fmt::format("its window spans {} values of axis {}, which has {} with padding, expected a window that fits", reach + 1, axis + 1, room + reach + 1);
+        error("NIR5") << fmt::format("its window spans {} values of axis {}, which has {} with padding, expected a window that fits",
+                                     reach + 1, axis + 1, room + reach + 1);
         return {};
       }
       out.push_back(room / strides[axis] + 1);
@@ -240,8 +266,9 @@ private:
       error("NIR5") << "its result has shape " << shapeText(out) << ", expected at most " << kMaxElements << " values";
       return {};
     }
-    return b.create<snn::Conv2DOp>(loc, type(out), input, attr(w, floats(*weight)), bias ? ElementsAttr(attr({k}, floats(*bias))) : ElementsAttr(),
-                                   b.getDenseI64ArrayAttr(strides), b.getDenseI64ArrayAttr(all), b.getDenseI64ArrayAttr(dilations), b.getI64IntegerAttr(g));
+    return b.create<snn::Conv2DOp>(loc, type(out), input, attr(w, floats(*weight)),
+                                   bias ? ElementsAttr(attr({k}, floats(*bias))) : ElementsAttr(), b.getDenseI64ArrayAttr(strides),
+                                   b.getDenseI64ArrayAttr(all), b.getDenseI64ArrayAttr(dilations), b.getI64IntegerAttr(g));
   }
 
   Value pool(bool average) {
@@ -255,12 +282,15 @@ private:
     for (size_t axis = 0; axis < 2; ++axis) {
       const int64_t room = inputShape()[axis + 1] + 2 * pads[axis] - kernel[axis];
       if (room < 0 || pads[axis] >= kernel[axis]) {
-        error("NIR5") << fmt::format("its window of {} with padding {} does not fit axis {} of size {}, expected a window that fits and padding below it", kernel[axis], pads[axis], axis + 1, inputShape()[axis + 1]);
+        error("NIR5") << fmt::format(
+            "its window of {} with padding {} does not fit axis {} of size {}, expected a window that fits and padding below it",
+            kernel[axis], pads[axis], axis + 1, inputShape()[axis + 1]);
         return {};
       }
       out.push_back(room / strides[axis] + 1);
     }
-    auto k = b.getDenseI64ArrayAttr(kernel), s = b.getDenseI64ArrayAttr(strides), p = b.getDenseI64ArrayAttr({pads[0], pads[1], pads[0], pads[1]});
+    auto k = b.getDenseI64ArrayAttr(kernel), s = b.getDenseI64ArrayAttr(strides),
+         p = b.getDenseI64ArrayAttr({pads[0], pads[1], pads[0], pads[1]});
     if (average) return b.create<snn::AvgPoolOp>(loc, type(out), input, k, s, p);
     return b.create<snn::SumPoolOp>(loc, type(out), input, k, s, p);
   }
@@ -272,9 +302,11 @@ private:
     if (inputShape().size() == 1) return input;
     // Some writers count a batch axis, which the graph does not have, or one of size 1 in input_type.
     const Array *declared = node.group->array("input_type");
-    const bool batch = first == 1 && (inputShape()[0] == 1 || (declared && declared->values.size() == 4 && declared->values[0] == 1) || !declared);
+    const bool batch =
+        first == 1 && (inputShape()[0] == 1 || (declared && declared->values.size() == 4 && declared->values[0] == 1) || !declared);
     if ((first != 0 && !batch) || (last != -1 && last < 2)) {
-      error("NIR5") << fmt::format("it flattens axes {:g} to {:g} of {}, expected all of them (0 to -1)", first, last, shapeText(inputShape()));
+      error("NIR5") << fmt::format("it flattens axes {:g} to {:g} of {}, expected all of them (0 to -1)", first, last,
+                                   shapeText(inputShape()));
       return {};
     }
     return b.create<snn::FlattenOp>(loc, type({snn::tensorType(input).getNumElements()}), input);
@@ -286,14 +318,16 @@ private:
     const int64_t c = snn::channels(value);
     auto spread = [&](const std::vector<double> &v) {
       std::vector<float> all(static_cast<size_t>(c));
-      for (size_t k = 0; k < all.size(); ++k) all[k] = float(v.size() == 1 ? v[0] : v[k]);
+      for (size_t k = 0; k < all.size(); ++k)
+        all[k] = float(v.size() == 1 ? v[0] : v[k]);
       return attr({c}, all);
     };
     if (auto add = value.getDefiningOp<snn::AddOp>()) {
       Value left = affine(add.getLhs(), gain, shift), right = affine(add.getRhs(), gain, {0});
       return b.create<snn::AddOp>(importer.problems.nameLoc(node.name + ".sum"), value.getType(), left, right);
     }
-    return b.create<snn::BatchNormOp>(importer.problems.nameLoc(node.name + ".gain"), value.getType(), value, spread(gain), spread(shift), spread({0}), spread({1}), b.getF32FloatAttr(0));
+    return b.create<snn::BatchNormOp>(importer.problems.nameLoc(node.name + ".gain"), value.getType(), value, spread(gain), spread(shift),
+                                      spread({0}), spread({1}), b.getF32FloatAttr(0));
   }
 
   Value scale() {
@@ -308,7 +342,8 @@ private:
     if (failed || !input) return {};
     ++importer.neurons;
     const snn::Compare compare = importer.convention.compare;
-    return b.create<snn::LIFOp>(loc, input.getType(), input, b.getF32FloatAttr(0), IntegerAttr(), channelAttr(theta), snn::Reset::Zero, ElementsAttr(), ElementsAttr(), compare, 1, TypedAttr(), 24);
+    return b.create<snn::LIFOp>(loc, input.getType(), input, b.getF32FloatAttr(0), IntegerAttr(), channelAttr(theta), snn::Reset::Zero,
+                                ElementsAttr(), ElementsAttr(), compare, 1, TypedAttr(), 24);
   }
 
   DenseElementsAttr channelAttr(const std::vector<double> &values) {
@@ -320,7 +355,11 @@ private:
     const double dt = importer.convention.dt;
     for (double tau : perChannel("tau_syn", true, dt))
       if (importer.convention.decided && std::abs(1 - dt / tau) > 1e-4) {
-        error("NIR8").append(fmt::format("its current is filtered: tau_syn = {:g} at dt = {:g} keeps {:g} of it from step to step, for which the dialect has no state, expected tau_syn = dt", tau, dt, 1 - dt / tau)).attachNote()
+        error("NIR8")
+                .append(fmt::format("its current is filtered: tau_syn = {:g} at dt = {:g} keeps {:g} of it from step to step, for which "
+                                    "the dialect has no state, expected tau_syn = dt",
+                                    tau, dt, 1 - dt / tau))
+                .attachNote()
             << "train with LIF, or with a synaptic filter of one step (alpha = 0)";
         return;
       }
@@ -352,7 +391,11 @@ private:
         }
         step = leakyStep(c, at(tau, k), at(r, k));
         if (step.beta < -1e-6) {
-          error("NIR7").append(fmt::format("tau = {:g} is shorter than the step, dt = {:g}: the membrane would keep {:g} of itself, expected 0 to 1", at(tau, k), c.dt, step.beta)).attachNote()
+          error("NIR7")
+                  .append(
+                      fmt::format("tau = {:g} is shorter than the step, dt = {:g}: the membrane would keep {:g} of itself, expected 0 to 1",
+                                  at(tau, k), c.dt, step.beta))
+                  .attachNote()
               << "pass a smaller --dt, or --nir-dialect=sinabs, where tau is in steps";
           return std::nullopt;
         }
@@ -367,7 +410,10 @@ private:
       d.gain.push_back(gain), d.shift.push_back((1 - step.beta) * at(leak, k));
     }
     if (most - least > 1e-6) {
-      error("NIR7").append(fmt::format("its channels leak differently: of the membrane {:g} to {:g} stay after a step, expected one value for all", least, most)).attachNote()
+      error("NIR7")
+              .append(fmt::format(
+                  "its channels leak differently: of the membrane {:g} to {:g} stay after a step, expected one value for all", least, most))
+              .attachNote()
           << "split the node by time constant, or train with one";
       return std::nullopt;
     }
@@ -399,8 +445,10 @@ private:
     if (auto own = recorded("s_max"); own && *own >= 1 && *own <= 255) sMax = int64_t(*own);
     if (auto own = recorded("v_min")) vMin = float(*own);
     const bool zero = llvm::all_of(vReset, [](double v) { return v == 0; });
-    if (reset == snn::Reset::Zero && !zero) reset = snn::Reset::Value, target = channelAttr(vReset);
-    else if (reset == snn::Reset::Value) target = channelAttr(vReset);
+    if (reset == snn::Reset::Zero && !zero)
+      reset = snn::Reset::Value, target = channelAttr(vReset);
+    else if (reset == snn::Reset::Value)
+      target = channelAttr(vReset);
     else if (reset == snn::Reset::Subtract && !zero) {
       error("NIR7") << fmt::format("its v_reset is {:g} with a reset by subtraction, expected 0", vReset[0]);
       return {};
@@ -415,26 +463,37 @@ private:
       rho = channelAttr(own.values);
     } else if (reset == snn::Reset::Subtract && c.writer == Writer::SnnTorch && d->beta < 1) {
       if (d->beta < 1e-3) {
-        error("NIR7").append(fmt::format("it keeps {:g} of its membrane, but snnTorch's reset subtracts the threshold one step later, which needs memory, expected at least 0.001", d->beta)).attachNote()
+        error("NIR7")
+                .append(fmt::format("it keeps {:g} of its membrane, but snnTorch's reset subtracts the threshold one step later, which "
+                                    "needs memory, expected at least 0.001",
+                                    d->beta))
+                .attachNote()
             << "pass --reset=zero";
         return {};
       }
       // snnTorch subtracts at the next step, after the leak: beta (v - rho) = beta v - theta.
       std::vector<double> amounts = theta;
-      for (double &value : amounts) value /= d->beta;
+      for (double &value : amounts)
+        value /= d->beta;
       rho = channelAttr(amounts);
     }
     if (reset == snn::Reset::Subtract && llvm::any_of(theta, [](double t) { return t < 0; })) {
-      error("NIR7") << fmt::format("its threshold is {:g} with a reset by subtraction, expected at least 0", *std::min_element(theta.begin(), theta.end()));
+      error("NIR7") << fmt::format("its threshold is {:g} with a reset by subtraction, expected at least 0",
+                                   *std::min_element(theta.begin(), theta.end()));
       return {};
     }
     // emitRemark would be lost in a file of hundreds of neurons if it did not say which: one line each.
     if (!c.why.empty() || c.writer != Writer::Auto)
-      emitRemark(loc) << fmt::format("node {} ({}): read as {}: {}; of the membrane {:g} stays a step, the current counts {:g} times, {} {}, reset {}, at most {} a step", quoted(node.name), node.type,
-                                     c.writer == Writer::Auto ? "NIR's equations" : stringifyWriter(c.writer).str(), c.why, d->beta, d->gain[0], "fires at v", compare == snn::Compare::Gt ? "> threshold" : ">= threshold",
-                                     snn::stringifyReset(reset).str(), sMax);
+      emitRemark(loc) << fmt::format(
+          "node {} ({}): read as {}: {}; of the membrane {:g} stays a step, the current counts {:g} times, {} {}, reset {}, at most {} a "
+          "step",
+          quoted(node.name), node.type, c.writer == Writer::Auto ? "NIR's equations" : stringifyWriter(c.writer).str(), c.why, d->beta,
+          d->gain[0], "fires at v", compare == snn::Compare::Gt ? "> threshold" : ">= threshold", snn::stringifyReset(reset).str(), sMax);
     if (d->beta < 1e-3 && !recorded("beta")) {
-      importer.problems.warning(node, "NIR7").append(fmt::format("it has no memory: {:g} of its membrane stays after a step of {:g}", d->beta, c.dt)).attachNote() << "if that is not meant, pass another --dt or --nir-dialect";
+      importer.problems.warning(node, "NIR7")
+              .append(fmt::format("it has no memory: {:g} of its membrane stays after a step of {:g}", d->beta, c.dt))
+              .attachNote()
+          << "if that is not meant, pass another --dt or --nir-dialect";
     }
     Value current = affine(input, d->gain, d->shift);
     warnSilent(current, theta, d->beta);
@@ -442,7 +501,8 @@ private:
     TypedAttr least = vMin ? TypedAttr(b.getF32FloatAttr(*vMin)) : TypedAttr();
     if (node.type == "IF" && !recorded("beta"))
       return b.create<snn::IFOp>(loc, input.getType(), current, channelAttr(theta), reset, rho, target, compare, uint64_t(sMax), least, 24);
-    return b.create<snn::LIFOp>(loc, input.getType(), current, b.getF32FloatAttr(float(d->beta)), IntegerAttr(), channelAttr(theta), reset, rho, target, compare, uint64_t(sMax), least, 24);
+    return b.create<snn::LIFOp>(loc, input.getType(), current, b.getF32FloatAttr(float(d->beta)), IntegerAttr(), channelAttr(theta), reset,
+                                rho, target, compare, uint64_t(sMax), least, 24);
   }
 
   /// The most that a value can be at a step; infinity where that is not known.
@@ -450,14 +510,17 @@ private:
     Operation *op = value.getDefiningOp();
     if (!op || depth > 64) return INFINITY;
     if (snn::NeuronView neuron = snn::getNeuron(op)) return double(neuron.sMax);
-    if (auto encode = dyn_cast<snn::EncodeOp>(op)) return encode.getEncoding() == snn::Encoding::Events ? double(encode.getMaxCount()) : INFINITY;
-    if (isa<snn::FlattenOp, snn::DelayOp, snn::AvgPoolOp>(op)) return isa<snn::DelayOp>(op) ? INFINITY : std::max(0.0, bound(op->getOperand(0), depth + 1));
+    if (auto encode = dyn_cast<snn::EncodeOp>(op))
+      return encode.getEncoding() == snn::Encoding::Events ? double(encode.getMaxCount()) : INFINITY;
+    if (isa<snn::FlattenOp, snn::DelayOp, snn::AvgPoolOp>(op))
+      return isa<snn::DelayOp>(op) ? INFINITY : std::max(0.0, bound(op->getOperand(0), depth + 1));
     if (auto add = dyn_cast<snn::AddOp>(op)) return bound(add.getLhs(), depth + 1) + bound(add.getRhs(), depth + 1);
     if (auto norm = dyn_cast<snn::BatchNormOp>(op)) {
       const double in = bound(norm.getInput(), depth + 1);
       auto gamma = snn::floatValues(norm.getGamma()), beta = snn::floatValues(norm.getBeta());
       double most = -INFINITY;
-      for (size_t k = 0; k < gamma.size(); ++k) most = std::max(most, gamma[k] >= 0 ? (gamma[k] > 0 ? gamma[k] * in : 0) + beta[k] : INFINITY);
+      for (size_t k = 0; k < gamma.size(); ++k)
+        most = std::max(most, gamma[k] >= 0 ? (gamma[k] > 0 ? gamma[k] * in : 0) + beta[k] : INFINITY);
       return most;
     }
     auto weight = op->getAttrOfType<ElementsAttr>("weight");
@@ -470,7 +533,8 @@ private:
     double most = -INFINITY;
     for (size_t o = 0; o < rows; ++o) {
       double sum = 0;
-      for (size_t k = 0; k < each; ++k) sum += std::max(0.f, w[o * each + k]);
+      for (size_t k = 0; k < each; ++k)
+        sum += std::max(0.f, w[o * each + k]);
       most = std::max(most, (sum > 0 ? sum * in : 0) + (shift.empty() ? 0 : shift[o]));
     }
     return most;
@@ -480,19 +544,30 @@ private:
     const double in = bound(current), least = *std::min_element(theta.begin(), theta.end());
     const double most = in <= 0 ? in : beta >= 1 ? INFINITY : in / (1 - beta);
     if (least <= 0 || most > least) return;
-    importer.problems.warning(node, "NIR7").append(fmt::format("it can never fire: its membrane stays below {:g}, its threshold is {:g}", most, least)).attachNote()
-        << fmt::format("the current counts as the convention says at dt = {:g}; if that is not meant, pass another --dt or --nir-dialect", importer.convention.dt);
+    importer.problems.warning(node, "NIR7")
+            .append(fmt::format("it can never fire: its membrane stays below {:g}, its threshold is {:g}", most, least))
+            .attachNote()
+        << fmt::format("the current counts as the convention says at dt = {:g}; if that is not meant, pass another --dt or --nir-dialect",
+                       importer.convention.dt);
   }
 
   Value integrate(Integrator *integrator) {
     std::optional<Drive> d = drive();
     if (failed || !d) return {};
     if (!integrator) {
-      error("NIR8").append("it gives its membrane to other nodes than an Output, for which the dialect has no value, expected it right before an Output").attachNote() << "use a spiking neuron there";
+      error("NIR8")
+              .append("it gives its membrane to other nodes than an Output, for which the dialect has no value, expected it right before "
+                      "an Output")
+              .attachNote()
+          << "use a spiking neuron there";
       return {};
     }
     if (node.type != "I" && d->beta > 1e-6) {
-      error("NIR8").append(fmt::format("it reads a leaky membrane, of which {:g} stays after a step, for which the dialect has no read-out, expected an I (sum over the steps), or tau = dt", d->beta)).attachNote()
+      error("NIR8")
+              .append(fmt::format("it reads a leaky membrane, of which {:g} stays after a step, for which the dialect has no read-out, "
+                                  "expected an I (sum over the steps), or tau = dt",
+                                  d->beta))
+              .attachNote()
           << "replace it by I, or end in the synapse before it and pass --readout=sum or mean";
       return {};
     }
@@ -503,6 +578,8 @@ private:
 
 } // namespace
 
-Value convertNode(Importer &importer, const Node &node, Value input, Integrator *integrator) { return Converter(importer, node, input).run(integrator); }
+Value convertNode(Importer &importer, const Node &node, Value input, Integrator *integrator) {
+  return Converter(importer, node, input).run(integrator);
+}
 
 } // namespace lasnn::nir

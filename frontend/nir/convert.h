@@ -23,7 +23,8 @@ mlir::Value convertNode(Importer &importer, const Node &node, mlir::Value input,
 
 /// True for spike counts (D2): results of neurons and delays, events, and what only moves them.
 bool isSpikes(mlir::Value value);
-mlir::Value createLinear(mlir::OpBuilder &b, mlir::Location loc, mlir::Value input, llvm::ArrayRef<float> weight, int64_t outputs, llvm::ArrayRef<float> bias);
+mlir::Value createLinear(mlir::OpBuilder &b, mlir::Location loc, mlir::Value input, llvm::ArrayRef<float> weight, int64_t outputs,
+                         llvm::ArrayRef<float> bias);
 std::string shapeText(llvm::ArrayRef<int64_t> shape);
 /// The dialect's axes for NIR's: [N], [C,L] as [C,1,L], [C,H,W]; empty when there are none.
 llvm::SmallVector<int64_t, 3> dialectShape(llvm::ArrayRef<int64_t> shape);

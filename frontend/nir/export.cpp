@@ -16,7 +16,8 @@ public:
 
   FailureOr<std::string> run() {
     if (network.isInteger()) {
-      problems.error("NIR12").append("the network is in integer form, expected float form: NIR has real numbers").attachNote() << "export the source model";
+      problems.error("NIR12").append("the network is in integer form, expected float form: NIR has real numbers").attachNote()
+          << "export the source model";
       return failure();
     }
     root.arrays["version"] = text("1.0.4");
@@ -32,8 +33,10 @@ public:
     network.walk([&](Operation *op) {
       if (!owner.count(op)) return;
       std::set<std::string> sources;
-      for (Value operand : op->getOperands()) collect(operand, op, sources);
-      for (const std::string &source : sources) ends.push_back(source), ends.push_back(owner[op]);
+      for (Value operand : op->getOperands())
+        collect(operand, op, sources);
+      for (const std::string &source : sources)
+        ends.push_back(source), ends.push_back(owner[op]);
     });
     if (ends.empty()) problems.error("NIR12") << "the network has no edges, expected an input that reaches an output";
     if (problems.failed) return failure();
@@ -86,7 +89,8 @@ private:
       if (c == '/') c = '.';
     if (name.empty() || name == ".") name = "node";
     const std::string base = name;
-    for (int k = 2; nodes->groups.count(name); ++k) name = fmt::format("{}_{}", base, k);
+    for (int k = 2; nodes->groups.count(name); ++k)
+      name = fmt::format("{}_{}", base, k);
     owner[op] = name;
     Group &group = child(*nodes, name);
     group.arrays["type"] = text(type);
@@ -100,16 +104,21 @@ private:
 
   /// Names of the nodes whose sum a value is. NIR adds what comes in, so that snn.add and what NIR has no node for vanish.
   void collect(Value value, Operation *user, std::set<std::string> &sources) {
-    if (auto argument = dyn_cast<BlockArgument>(value)) return collect(argument.getOwner()->getParentOp()->getOperand(argument.getArgNumber()), user, sources);
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      return collect(argument.getOwner()->getParentOp()->getOperand(argument.getArgNumber()), user, sources);
     Operation *op = value.getDefiningOp();
-    if (auto layer = dyn_cast<snn::LayerOp>(op)) return collect(cast<snn::YieldOp>(layer.getBody().front().back()).getValue(), user, sources);
+    if (auto layer = dyn_cast<snn::LayerOp>(op))
+      return collect(cast<snn::YieldOp>(layer.getBody().front().back()).getValue(), user, sources);
     if (isa<snn::AddOp, snn::EncodeOp, snn::ReadoutOp>(op)) {
-      for (Value operand : op->getOperands()) collect(operand, user, sources);
+      for (Value operand : op->getOperands())
+        collect(operand, user, sources);
       return;
     }
     auto at = owner.find(op);
     if (at == owner.end()) return; // refused
-    if (!sources.insert(at->second).second) refuse(user, "it takes the result of " + quoted(at->second) + " twice, expected once: NIR's edges are a set", "double the weights in place of that");
+    if (!sources.insert(at->second).second)
+      refuse(user, "it takes the result of " + quoted(at->second) + " twice, expected once: NIR's edges are a set",
+             "double the weights in place of that");
   }
 
   void convert(Operation *op) {
@@ -120,7 +129,8 @@ private:
       if (auto readout = output.getValue().getDefiningOp<snn::ReadoutOp>()) return readoutMode(readout);
       // After fusion the read-out lies inside of a layer.
       if (auto layer = output.getValue().getDefiningOp<snn::LayerOp>())
-        if (auto readout = cast<snn::YieldOp>(layer.getBody().front().back()).getValue().getDefiningOp<snn::ReadoutOp>()) readoutMode(readout);
+        if (auto readout = cast<snn::YieldOp>(layer.getBody().front().back()).getValue().getDefiningOp<snn::ReadoutOp>())
+          readoutMode(readout);
       return;
     }
     if (auto encode = dyn_cast<snn::EncodeOp>(op)) return encoding(encode);
@@ -138,10 +148,14 @@ private:
       shape(group, op->getOperand(0), "input_type");
       return;
     }
-    if (isa<snn::DelayOp>(op)) return list(node(op, "Delay"), "delay", snn::tensorType(op->getResult(0)).getShape(), std::vector<double>(size_t(snn::tensorType(op->getResult(0)).getNumElements()), kExportDt));
+    if (isa<snn::DelayOp>(op))
+      return list(node(op, "Delay"), "delay", snn::tensorType(op->getResult(0)).getShape(),
+                  std::vector<double>(size_t(snn::tensorType(op->getResult(0)).getNumElements()), kExportDt));
     if (snn::NeuronView neuron = snn::getNeuron(op)) return convertNeuron(neuron);
     refuse(op, fmt::format("NIR has no node for {}", op->getName().getStringRef().str()),
-           isa<snn::BatchNormOp>(op) ? "let the compiler fold it first (lasnn-compile does)" : isa<snn::MaxPoolOp>(op) ? "train with sum or average pooling, or strides" : "remove it");
+           isa<snn::BatchNormOp>(op) ? "let the compiler fold it first (lasnn-compile does)"
+           : isa<snn::MaxPoolOp>(op) ? "train with sum or average pooling, or strides"
+                                     : "remove it");
   }
 
   void shape(Group &group, Value value, const std::string &name = "shape") {
@@ -151,7 +165,8 @@ private:
 
   void readoutMode(snn::ReadoutOp readout) {
     const std::string mode = snn::stringifyReadoutMode(readout.getMode()).str(), before = meta->text("lasnn.readout");
-    if (!before.empty() && before != mode) refuse(readout, "its mode is " + mode + ", another output's " + before + ", expected one mode for all", "give all outputs one mode");
+    if (!before.empty() && before != mode)
+      refuse(readout, "its mode is " + mode + ", another output's " + before + ", expected one mode for all", "give all outputs one mode");
     meta->arrays["lasnn.readout"] = text(mode);
   }
 
@@ -164,7 +179,10 @@ private:
 
   bool symmetric(Operation *op, ArrayRef<int64_t> pads) {
     if (pads[0] == pads[2] && pads[1] == pads[3]) return true;
-    refuse(op, fmt::format("its padding is {} before and {} behind, expected the same: NIR has one number an axis", shapeText(pads.take_front(2)), shapeText(pads.drop_front(2))), "pad both sides alike");
+    refuse(op,
+           fmt::format("its padding is {} before and {} behind, expected the same: NIR has one number an axis",
+                       shapeText(pads.take_front(2)), shapeText(pads.drop_front(2))),
+           "pad both sides alike");
     return false;
   }
 
@@ -211,13 +229,16 @@ private:
     const int64_t all = snn::tensorType(neuron.input).getNumElements(), channels = snn::channels(neuron.input);
     auto spread = [&](const std::string &name, ArrayRef<float> values) {
       std::vector<double> each(static_cast<size_t>(all));
-      for (size_t k = 0; k < each.size(); ++k) each[k] = values[k / size_t(all / channels)];
+      for (size_t k = 0; k < each.size(); ++k)
+        each[k] = values[k / size_t(all / channels)];
       list(group, name, shape, std::move(each));
     };
     auto same = [&](const std::string &name, double value) { list(group, name, shape, std::vector<double>(size_t(all), value)); };
     spread("v_threshold", snn::floatPerChannel(neuron.vThreshold, channels));
-    if (neuron.vReset) spread("v_reset", snn::floatPerChannel(neuron.vReset, channels));
-    else same("v_reset", 0);
+    if (neuron.vReset)
+      spread("v_reset", snn::floatPerChannel(neuron.vReset, channels));
+    else
+      same("v_reset", 0);
     if (leaky) {
       const double tau = kExportDt / (1 - beta);
       same("tau", tau), same("r", tau / kExportDt), same("v_leak", 0);

@@ -80,7 +80,8 @@ public:
     for (const Link &link : links) {
       const std::string own = path.empty() ? link.name : path + "/" + link.name;
       if (++objects > kMaxObjects) {
-        if (objects == kMaxObjects + 1) report(path, fmt::format("the file holds more than {0} objects, expected at most {0}", kMaxObjects));
+        if (objects == kMaxObjects + 1)
+          report(path, fmt::format("the file holds more than {0} objects, expected at most {0}", kMaxObjects));
         return;
       }
       if (!link.hard) {
@@ -96,8 +97,10 @@ public:
       } else if (kind == H5I_DATASET) {
         Array array;
         std::string problem = readArray(object, array);
-        if (problem.empty()) out.arrays[link.name] = std::move(array);
-        else report(own, problem);
+        if (problem.empty())
+          out.arrays[link.name] = std::move(array);
+        else
+          report(own, problem);
       } else {
         report(own, "it cannot be read, expected a group or a data set; the file may be damaged");
       }
@@ -115,7 +118,8 @@ private:
     Id plist(H5Dget_create_plist(dataset), H5Pclose);
     if (plist < 0) return "its layout cannot be read, expected a whole file";
     const H5D_layout_t layout = H5Pget_layout(plist);
-    if (layout != H5D_CONTIGUOUS && layout != H5D_COMPACT && layout != H5D_CHUNKED) return "its layout is virtual or unknown, expected data in the file itself";
+    if (layout != H5D_CONTIGUOUS && layout != H5D_COMPACT && layout != H5D_CHUNKED)
+      return "its layout is virtual or unknown, expected data in the file itself";
     if (H5Pget_external_count(plist) != 0) return "its data lie in another file, expected them in this one";
     uint64_t ratio = 1;
     const int filters = layout == H5D_CHUNKED ? H5Pget_nfilters(plist) : 0;
@@ -124,7 +128,8 @@ private:
       unsigned flags = 0, config = 0;
       size_t parts = 0;
       const H5Z_filter_t filter = H5Pget_filter2(plist, unsigned(k), &flags, &parts, nullptr, 0, nullptr, &config);
-      if (filter == H5Z_FILTER_DEFLATE) ratio *= 1100;
+      if (filter == H5Z_FILTER_DEFLATE)
+        ratio *= 1100;
       else if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32)
         return fmt::format("it is packed by filter {}, expected deflate (gzip)", int(filter));
       if (ratio > 1100) return "it is packed twice, expected once";
@@ -137,8 +142,10 @@ private:
         if (chunk[k] == 0 || (bytes *= chunk[k]) > uint64_t(kMaxElements) * 8) return "its chunks are too large, expected at most 512 MiB";
     }
     const uint64_t stored = H5Dget_storage_size(dataset);
-    if (stored > fileSize) return fmt::format("it claims {} stored bytes of a file of {}, expected no more than the file has", stored, fileSize);
-    if (count * size > stored * ratio) return fmt::format("it claims {} values, of which {} bytes are stored, expected all of them", count, stored);
+    if (stored > fileSize)
+      return fmt::format("it claims {} stored bytes of a file of {}, expected no more than the file has", stored, fileSize);
+    if (count * size > stored * ratio)
+      return fmt::format("it claims {} values, of which {} bytes are stored, expected all of them", count, stored);
     return "";
   }
 
@@ -165,7 +172,8 @@ private:
     elements += int64_t(count);
     if (kind == H5T_STRING) return readTexts(dataset, space, type, count, size, out);
     out.values.resize(count);
-    if (H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, out.values.data()) < 0) return "its values cannot be read; the file may be damaged";
+    if (H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, out.values.data()) < 0)
+      return "its values cannot be read; the file may be damaged";
     return "";
   }
 
@@ -174,14 +182,16 @@ private:
     if (H5Tis_variable_str(type) > 0) {
       std::vector<char *> texts(count, nullptr);
       const bool fine = H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts.data()) >= 0;
-      for (const char *text : texts) out.texts.emplace_back(text ? StringRef(text).take_front(65536).str() : "");
+      for (const char *text : texts)
+        out.texts.emplace_back(text ? StringRef(text).take_front(65536).str() : "");
       H5Dvlen_reclaim(type, space, H5P_DEFAULT, texts.data());
       return fine ? "" : "its text cannot be read; the file may be damaged";
     }
     if (count * size > fileSize) return "it claims more text than the file has bytes";
     std::vector<char> bytes(count * size);
     if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) < 0) return "its text cannot be read; the file may be damaged";
-    for (uint64_t k = 0; k < count; ++k) out.texts.push_back(StringRef(bytes.data() + k * size, size).split('\0').first.str());
+    for (uint64_t k = 0; k < count; ++k)
+      out.texts.push_back(StringRef(bytes.data() + k * size, size).split('\0').first.str());
     return "";
   }
 };
@@ -194,16 +204,20 @@ bool writeArray(hid_t group, const std::string &name, const Array &array) {
     H5Tset_size(type, H5T_VARIABLE);
     H5Tset_cset(type, H5T_CSET_UTF8);
     std::vector<const char *> texts;
-    for (const std::string &text : array.texts) texts.push_back(text.c_str());
+    for (const std::string &text : array.texts)
+      texts.push_back(text.c_str());
     Id dataset(H5Dcreate2(group, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
     return dataset >= 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts.data()) >= 0;
   }
   // Weights are f32 and exact as such; constants of neurons need f64; shapes and windows are integers to other readers.
   bool integral = true, single = true;
-  for (double value : array.values) integral &= value == double(int64_t(value)), single &= value == double(float(value));
-  static const char *const counts[] = {"shape", "stride", "padding", "dilation", "groups", "kernel_size", "input_shape", "input_type", "start_dim", "end_dim"};
+  for (double value : array.values)
+    integral &= value == double(int64_t(value)), single &= value == double(float(value));
+  static const char *const counts[] = {"shape",       "stride",      "padding",    "dilation",  "groups",
+                                       "kernel_size", "input_shape", "input_type", "start_dim", "end_dim"};
   bool isCount = false;
-  for (const char *count : counts) isCount |= name == count;
+  for (const char *count : counts)
+    isCount |= name == count;
   const hid_t type = isCount && integral ? H5T_STD_I64LE : single ? H5T_IEEE_F32LE : H5T_IEEE_F64LE;
   Id dataset(H5Dcreate2(group, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
   return dataset >= 0 && H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, array.values.data()) >= 0;

@@ -29,7 +29,8 @@ struct Group {
 /// Called for each problem: path in the file, what is wrong and what was expected.
 using Report = std::function<void(llvm::StringRef path, const std::string &problem)>;
 
-/// Reads in a child process (isolate.cpp). Null when the bytes are no HDF5 file. A damaged part is reported and left out. Memory is bounded by kMaxElements.
+/// Reads in a child process (isolate.cpp). Null when the bytes are no HDF5 file. A damaged part is reported and left out. Memory is bounded
+/// by kMaxElements.
 std::unique_ptr<Group> readFile(llvm::StringRef bytes, const Report &report);
 constexpr int64_t kMaxElements = int64_t(1) << 26; ///< all arrays of a file together
 constexpr int kMaxObjects = 100000, kMaxDepth = 32;

@@ -14,8 +14,10 @@ namespace lasnn::nir {
 std::string quoted(StringRef name) {
   std::string text = "\"";
   for (unsigned char c : name.take_front(120)) {
-    if (c < 0x20 || c == 0x7f || c == '"' || c == '\\') text += fmt::format("\\{:02X}", c);
-    else text += char(c);
+    if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+      text += fmt::format("\\{:02X}", c);
+    else
+      text += char(c);
   }
   return text + (name.size() > 120 ? "…\"" : "\"");
 }
@@ -53,8 +55,10 @@ public:
       const std::string full = prefix.empty() ? name : prefix + "." + name;
       std::string type = child->text("type");
       if (type == "NIRGraph") {
-        if (depth >= kMaxDepth) problems.error("NIR4") << "graphs are nested more than " << kMaxDepth << " deep at " << quoted(full) << ", expected less";
-        else ends[name] = add(*child, full, depth + 1);
+        if (depth >= kMaxDepth)
+          problems.error("NIR4") << "graphs are nested more than " << kMaxDepth << " deep at " << quoted(full) << ", expected less";
+        else
+          ends[name] = add(*child, full, depth + 1);
         continue;
       }
       const int index = int(graph.nodes.size());
@@ -91,12 +95,14 @@ private:
         found[side] = at == ends.end() ? -1 : side ? at->second.first : at->second.second;
         if (at != ends.end() || !unknown.insert(name).second) continue;
         auto diag = problems.error("NIR4");
-        diag << "edge " << quoted(edges->texts[k]) << " -> " << quoted(edges->texts[k + 1]) << " of " << where << " names " << quoted(name) << ", which is no node";
+        diag << "edge " << quoted(edges->texts[k]) << " -> " << quoted(edges->texts[k + 1]) << " of " << where << " names " << quoted(name)
+             << ", which is no node";
         if (std::string near = nearest(name, ends); !near.empty()) diag.attachNote() << "the nearest name is " << quoted(near);
       }
       if (found[0] < 0 || found[1] < 0) continue;
       if (!seen.insert({found[0], found[1]}).second) {
-        problems.warning(graph.nodes[size_t(found[1])], "NIR4") << "its edge from " << quoted(edges->texts[k]) << " is listed twice and counts once";
+        problems.warning(graph.nodes[size_t(found[1])], "NIR4")
+            << "its edge from " << quoted(edges->texts[k]) << " is listed twice and counts once";
         continue;
       }
       graph.nodes[size_t(found[0])].outputs.push_back(found[1]);
@@ -123,13 +129,17 @@ Graph flatten(const Group &root, Problems &problems) {
   Graph graph;
   Flattener(graph, problems).add(root, "", 0);
   size_t edges = 0;
-  for (const Node &node : graph.nodes) edges += node.inputs.size();
+  for (const Node &node : graph.nodes)
+    edges += node.inputs.size();
   if (graph.nodes.size() > kMaxNodes || edges > 2 * kMaxNodes) {
-    problems.error("NIR4") << "the graph has " << graph.nodes.size() << " nodes and " << edges << " edges, expected at most " << kMaxNodes << " and " << 2 * kMaxNodes;
+    problems.error("NIR4") << "the graph has " << graph.nodes.size() << " nodes and " << edges << " edges, expected at most " << kMaxNodes
+                           << " and " << 2 * kMaxNodes;
     graph.nodes.clear();
   }
   for (Node &node : graph.nodes) // edges have no order in the file
-    std::sort(node.inputs.begin(), node.inputs.end(), [&](const Node::From &a, const Node::From &b) { return graph.nodes[size_t(a.node)].name < graph.nodes[size_t(b.node)].name; });
+    std::sort(node.inputs.begin(), node.inputs.end(), [&](const Node::From &a, const Node::From &b) {
+      return graph.nodes[size_t(a.node)].name < graph.nodes[size_t(b.node)].name;
+    });
   return graph;
 }
 
@@ -168,7 +178,8 @@ void orderGraph(Graph &graph, const std::vector<bool> &cuts, Problems &problems)
         const size_t at = size_t(stack.back());
         stack.pop_back();
         if (!leadsHere[at] || cuts[at]) continue;
-        if (graph.nodes[at].spikes()) back = depth[at] <= depth[a];
+        if (graph.nodes[at].spikes())
+          back = depth[at] <= depth[a];
         else
           for (int next : graph.nodes[at].outputs)
             if (!seen[size_t(next)]) seen[size_t(next)] = true, stack.push_back(next);
@@ -181,7 +192,8 @@ void orderGraph(Graph &graph, const std::vector<bool> &cuts, Problems &problems)
   std::vector<int> waiting(count, 0);
   std::priority_queue<int, std::vector<int>, std::greater<>> ready;
   for (size_t k = 0; k < count; ++k) {
-    for (const Node::From &from : graph.nodes[k].inputs) waiting[k] += !from.recurrent && !cuts[size_t(from.node)];
+    for (const Node::From &from : graph.nodes[k].inputs)
+      waiting[k] += !from.recurrent && !cuts[size_t(from.node)];
     if (waiting[k] == 0) ready.push(int(k));
   }
   while (!ready.empty()) {
@@ -198,7 +210,10 @@ void orderGraph(Graph &graph, const std::vector<bool> &cuts, Problems &problems)
   int listed = 0;
   for (size_t k = 0; k < count; ++k)
     if (waiting[k] > 0 && listed++ < 8) names += (names.empty() ? "" : ", ") + quoted(graph.nodes[k].name);
-  problems.error("NIR9").append("a loop goes through no spiking neuron; nodes on or behind it are ", names, ", expected a neuron or a Delay on every loop").attachNote()
+  problems.error("NIR9")
+          .append("a loop goes through no spiking neuron; nodes on or behind it are ", names,
+                  ", expected a neuron or a Delay on every loop")
+          .attachNote()
       << "only spikes are fed back, one step late";
 }
 

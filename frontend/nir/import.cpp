@@ -20,7 +20,8 @@ namespace {
 class Import {
 public:
   Import(MLIRContext &context, StringRef fileName, const ImportOptions &options)
-      : options(options), problems{&context, FileLineColLoc::get(&context, fileName.empty() ? "nir" : fileName, 0, 0)}, fileName(fileName), b(&context) {}
+      : options(options), problems{&context, FileLineColLoc::get(&context, fileName.empty() ? "nir" : fileName, 0, 0)}, fileName(fileName),
+        b(&context) {}
 
   FailureOr<OwningOpRef<ModuleOp>> run(StringRef bytes) {
     std::unique_ptr<Group> tree = read(bytes);
@@ -35,7 +36,8 @@ public:
     readInput();
     values.resize(graph.nodes.size());
     Importer importer{problems, convention, b};
-    for (int index : graph.order) convert(importer, index);
+    for (int index : graph.order)
+      convert(importer, index);
     finishDelays();
     finish(importer);
     dropUnused();
@@ -81,13 +83,15 @@ private:
     };
     auto tree = options.isolate ? readFile(bytes, report) : readFileHere(bytes, report);
     if (!tree) {
-      problems.error("NIR1").append("the file is not a whole HDF5 file: its ", bytes.size(), " bytes do not open").attachNote() << "it may be cut off or damaged";
+      problems.error("NIR1").append("the file is not a whole HDF5 file: its ", bytes.size(), " bytes do not open").attachNote()
+          << "it may be cut off or damaged";
       return nullptr;
     }
     if (tree->groups.empty() && problems.failed) return nullptr; // told
     auto node = tree->groups.find("node");
     if (node != tree->groups.end() && node->second->text("type") == "NIRGraph") return tree;
-    problems.error("NIR1").append("the file holds no group \"node\" of type NIRGraph, expected a NIR network").attachNote() << "nir.write(FILE, GRAPH) writes one; NIR data files hold no network";
+    problems.error("NIR1").append("the file holds no group \"node\" of type NIRGraph, expected a NIR network").attachNote()
+        << "nir.write(FILE, GRAPH) writes one; NIR data files hold no network";
     return nullptr;
   }
 
@@ -97,7 +101,9 @@ private:
     const Group none;
     auto found = root.groups.find("metadata");
     const Group &metadata = found == root.groups.end() ? none : *found->second;
-    auto refuse = [&](StringRef key, StringRef expected) { problems.error("NIR11") << "metadata " << quoted(key) << " is " << quoted(metadata.text(key)) << ", expected " << expected; };
+    auto refuse = [&](StringRef key, StringRef expected) {
+      problems.error("NIR11") << "metadata " << quoted(key) << " is " << quoted(metadata.text(key)) << ", expected " << expected;
+    };
     auto number = [&](StringRef key, double least, double most, StringRef expected) -> double {
       const Array *array = metadata.array(key);
       if (!array) return 0;
@@ -115,13 +121,15 @@ private:
     ownDt = number("lasnn.dt", 1e-12, 1e6, "a number above 0");
     timesteps = options.timesteps;
     if (double own = number("lasnn.timesteps", 1, 65535, "1 to 65535"); own > 0 && !timesteps) timesteps = int64_t(own);
-    if (timesteps && (*timesteps < 1 || *timesteps > 65535)) problems.error("S1") << "timesteps is given as " << *timesteps << ", expected 1 to 65535";
+    if (timesteps && (*timesteps < 1 || *timesteps > 65535))
+      problems.error("S1") << "timesteps is given as " << *timesteps << ", expected 1 to 65535";
     readout = options.readout;
     if (std::string own = metadata.text("lasnn.readout"); !own.empty() && !readout) {
       readout = snn::symbolizeReadoutMode(own);
       if (!readout) refuse("lasnn.readout", "mean, sum or last");
     }
-    if (options.encoding) encoding = *options.encoding;
+    if (options.encoding)
+      encoding = *options.encoding;
     else if (std::string own = metadata.text("lasnn.encoding"); !own.empty()) {
       auto known = snn::symbolizeEncoding(own);
       if (!known) refuse("lasnn.encoding", "direct or events");
@@ -133,7 +141,8 @@ private:
     for (float value : mean)
       if (!std::isfinite(value)) problems.error("E1") << "a mean is not finite, expected finite values";
     for (float value : std)
-      if (!std::isfinite(value) || !(value > 0)) problems.error("E1") << "a std is " << std::to_string(value) << ", expected a finite value above 0";
+      if (!std::isfinite(value) || !(value > 0))
+        problems.error("E1") << "a std is " << std::to_string(value) << ", expected a finite value above 0";
   }
 
   /// Files of exportNir say everything beside their neurons.
@@ -171,11 +180,13 @@ private:
       const Array *declared = node.group->array("shape");
       SmallVector<int64_t, 4> shape;
       if (declared && !declared->isText() && declared->shape.size() <= 1)
-        for (double dim : ArrayRef(declared->values).take_front(9)) shape.push_back(dim >= 1 && dim <= double(kMaxElements) && dim == std::floor(dim) ? int64_t(dim) : 0);
+        for (double dim : ArrayRef(declared->values).take_front(9))
+          shape.push_back(dim >= 1 && dim <= double(kMaxElements) && dim == std::floor(dim) ? int64_t(dim) : 0);
       if (shape.size() == 4 && shape[0] == 1) shape.erase(shape.begin()); // a batch axis
       SmallVector<int64_t, 3> own = dialectShape(shape);
       if (own.empty()) {
-        problems.error(node, "NIR5") << "its shape is " << shapeText(shape) << ", expected [N], [C,L] or [C,H,W], no size below 1 and at most " << kMaxElements << " values";
+        problems.error(node, "NIR5") << "its shape is " << shapeText(shape)
+                                     << ", expected [N], [C,L] or [C,H,W], no size below 1 and at most " << kMaxElements << " values";
         continue;
       }
       encoded = encode(node, own);
@@ -198,12 +209,14 @@ private:
     if (!events) {
       auto m = perChannel(mean, shape[0], "mean"), s = perChannel(std, shape[0], "std");
       if (m.empty() && s.empty())
-        problems.warning(node, "E1").append("neither mean nor std is known: the input is pixel/255").attachNote() << "pass --mean and --std, or --encoding=events for spikes";
+        problems.warning(node, "E1").append("neither mean nor std is known: the input is pixel/255").attachNote()
+            << "pass --mean and --std, or --encoding=events for spikes";
       if (!m.empty()) means = b.getDenseF32ArrayAttr(m);
       if (!s.empty()) stds = b.getDenseF32ArrayAttr(s);
     }
-    return b.create<snn::EncodeOp>(problems.nameLoc(node.name + ".encode"), RankedTensorType::get(shape, b.getF32Type()), input, snn::EncodingAttr::get(b.getContext(), encoding), means, stds,
-                                   ElementsAttr(), FloatAttr(), b.getI64IntegerAttr(events ? (maxCount ? maxCount : 255) : 1));
+    return b.create<snn::EncodeOp>(problems.nameLoc(node.name + ".encode"), RankedTensorType::get(shape, b.getF32Type()), input,
+                                   snn::EncodingAttr::get(b.getContext(), encoding), means, stds, ElementsAttr(), FloatAttr(),
+                                   b.getI64IntegerAttr(events ? (maxCount ? maxCount : 255) : 1));
   }
 
   //===--- delays ---===//
@@ -218,13 +231,15 @@ private:
     if (!array || array->isText() || array->values.empty()) return refuse("it has no field \"delay\", expected seconds");
     const double seconds = array->values[0];
     for (double value : array->values)
-      if (value != seconds) return refuse(fmt::format("its values are delayed by {:g} and {:g}, expected one delay for all", seconds, value));
+      if (value != seconds)
+        return refuse(fmt::format("its values are delayed by {:g} and {:g}, expected one delay for all", seconds, value));
     if (seconds == 0) return 0;
     if (!convention.decided) return -1;
     if (convention.dt == 0) return refuse("how long a step is is not known, expected --dt=SECONDS");
     const double steps = seconds / convention.dt;
     if (!(steps > 0 && steps <= 65535.5) || std::abs(steps - std::round(steps)) > 1e-4 * std::max(1.0, steps) || std::round(steps) < 1)
-      return refuse(fmt::format("it delays by {:g} s, {:g} steps of {:g} s, expected whole steps, 1 to 65535", seconds, steps, convention.dt));
+      return refuse(
+          fmt::format("it delays by {:g} s, {:g} steps of {:g} s, expected whole steps, 1 to 65535", seconds, steps, convention.dt));
     return int(std::round(steps));
   }
 
@@ -262,7 +277,8 @@ private:
   Value delayed(int source, int user, int steps, StringRef name) {
     for (Pending &other : pending)
       if (other.source == source && other.steps == steps) return other.last;
-    SmallVector<int64_t, 3> shape = values[size_t(source)] ? SmallVector<int64_t, 3>(snn::tensorType(values[size_t(source)]).getShape()) : expectedShape(source, user);
+    SmallVector<int64_t, 3> shape =
+        values[size_t(source)] ? SmallVector<int64_t, 3>(snn::tensorType(values[size_t(source)]).getShape()) : expectedShape(source, user);
     if (shape.empty()) return {};
     auto type = RankedTensorType::get(shape, b.getF32Type());
     Pending wait{source, steps, b.create<snn::InputOp>(problems.nameLoc(name), type, name), {}, {}};
@@ -286,9 +302,11 @@ private:
         continue;
       }
       if (source.getType() != wait.first.getType()) {
-        problems.error(node, "NIR5") << "its result has shape " << shapeText(snn::tensorType(source).getShape()) << ", but what takes it at the next step expects " << shapeText(snn::tensorType(wait.last).getShape());
+        problems.error(node, "NIR5") << "its result has shape " << shapeText(snn::tensorType(source).getShape())
+                                     << ", but what takes it at the next step expects " << shapeText(snn::tensorType(wait.last).getShape());
       } else if (!isSpikes(source)) {
-        problems.error(node, "NIR9").append("a Delay takes its result, which is a current, expected spikes").attachNote() << "delay the spikes before the synapse: that is the same, without bias";
+        problems.error(node, "NIR9").append("a Delay takes its result, which is a current, expected spikes").attachNote()
+            << "delay the spikes before the synapse: that is the same, without bias";
       } else {
         wait.first->setOperand(0, source);
         wait.stand.erase();
@@ -314,20 +332,26 @@ private:
     for (const Node::From &from : node.inputs) {
       const Node &source = graph.nodes[size_t(from.node)];
       Value value;
-      if (from.recurrent) value = delayed(from.node, index, 1, source.name + ".before");
-      else if (loopDelay[size_t(from.node)] && !values[size_t(from.node)]) value = loopValue(from.node, index);
-      else value = values[size_t(from.node)];
+      if (from.recurrent)
+        value = delayed(from.node, index, 1, source.name + ".before");
+      else if (loopDelay[size_t(from.node)] && !values[size_t(from.node)])
+        value = loopValue(from.node, index);
+      else
+        value = values[size_t(from.node)];
       if (!value) {
         whole = false;
         continue;
       }
-      if (!total) total = value;
+      if (!total)
+        total = value;
       else if (total.getType() != value.getType()) {
-        problems.error(node, "NIR5") << "its inputs have shapes " << shapeText(snn::tensorType(total).getShape()) << " and, from " << quoted(source.name) << ", "
-                                     << shapeText(snn::tensorType(value).getShape()) << ", expected one shape to add";
+        problems.error(node, "NIR5") << "its inputs have shapes " << shapeText(snn::tensorType(total).getShape()) << " and, from "
+                                     << quoted(source.name) << ", " << shapeText(snn::tensorType(value).getShape())
+                                     << ", expected one shape to add";
         whole = false;
       } else {
-        total = b.create<snn::AddOp>(problems.nameLoc(fmt::format("{}.in{}", node.name, &from - node.inputs.data())), total.getType(), total, value);
+        total = b.create<snn::AddOp>(problems.nameLoc(fmt::format("{}.in{}", node.name, &from - node.inputs.data())), total.getType(),
+                                     total, value);
       }
     }
     return whole ? total : Value();
@@ -362,19 +386,22 @@ private:
       if (steps < 0 || !input) return;
       value = input;
       if (steps > 0 && !isSpikes(input)) {
-        problems.error(node, "NIR9").append("it delays a current, expected spikes").attachNote() << "delay the spikes before the synapse: that is the same, without bias";
+        problems.error(node, "NIR9").append("it delays a current, expected spikes").attachNote()
+            << "delay the spikes before the synapse: that is the same, without bias";
         value = {};
         return;
       }
       for (int k = 0; k < steps; ++k)
-        value = b.create<snn::DelayOp>(problems.nameLoc(k == 0 ? node.name : fmt::format("{}.{}", node.name, k + 1)), value.getType(), value);
+        value =
+            b.create<snn::DelayOp>(problems.nameLoc(k == 0 ? node.name : fmt::format("{}.{}", node.name, k + 1)), value.getType(), value);
       return;
     }
     Value input = sum(index);
     if (node.type == "Output") {
       value = input;
       if (input && node.inputs.size() == 1)
-        if (auto at = integrators.find(node.inputs[0].node); at != integrators.end()) modes[index] = at->second.sums ? snn::ReadoutMode::Sum : snn::ReadoutMode::Last;
+        if (auto at = integrators.find(node.inputs[0].node); at != integrators.end())
+          modes[index] = at->second.sums ? snn::ReadoutMode::Sum : snn::ReadoutMode::Last;
       return;
     }
     Integrator integrator;
@@ -387,8 +414,10 @@ private:
   //===--- the ends ---===//
 
   void finish(Importer &importer) {
-    if (!timesteps) problems.error("S1").append("the number of time-steps is not known: NIR has none").attachNote() << "pass --timesteps=T";
-    else if (*timesteps >= 1 && *timesteps <= 65535) network.setTimesteps(uint64_t(*timesteps));
+    if (!timesteps)
+      problems.error("S1").append("the number of time-steps is not known: NIR has none").attachNote() << "pass --timesteps=T";
+    else if (*timesteps >= 1 && *timesteps <= 65535)
+      network.setTimesteps(uint64_t(*timesteps));
     (void)importer;
     int outputs = 0;
     bool guessed = false;
@@ -404,7 +433,8 @@ private:
       const bool given = readout || modes.count(int(k));
       snn::ReadoutMode mode = modes.count(int(k)) ? modes[int(k)] : readout.value_or(snn::ReadoutMode::Mean);
       if (!given && !guessed) {
-        problems.warning(node, "NIR10").append("NIR does not say how outputs combine: they are averaged over the steps").attachNote() << "pass --readout=mean, sum or last";
+        problems.warning(node, "NIR10").append("NIR does not say how outputs combine: they are averaged over the steps").attachNote()
+            << "pass --readout=mean, sum or last";
         guessed = true;
       }
       if (isSpikes(value)) value = countable(node, value);
@@ -419,13 +449,15 @@ private:
   Value countable(const Node &node, Value spikes) {
     const int64_t count = snn::tensorType(spikes).getNumElements();
     if (count > 2048) {
-      problems.error(node, "NIR10").append("it reads ", count, " spiking neurons, expected at most 2048").attachNote() << "read fewer, or end the network in a synapse";
+      problems.error(node, "NIR10").append("it reads ", count, " spiking neurons, expected at most 2048").attachNote()
+          << "read fewer, or end the network in a synapse";
       return {};
     }
     if (snn::tensorType(spikes).getRank() == 3)
       spikes = b.create<snn::FlattenOp>(problems.nameLoc(node.name + ".flatten"), RankedTensorType::get({count}, b.getF32Type()), spikes);
     std::vector<float> ones(size_t(count * count), 0);
-    for (int64_t k = 0; k < count; ++k) ones[size_t(k * count + k)] = 1;
+    for (int64_t k = 0; k < count; ++k)
+      ones[size_t(k * count + k)] = 1;
     return createLinear(b, problems.nameLoc(node.name + ".spikes"), spikes, ones, count, {});
   }
 

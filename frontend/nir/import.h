@@ -20,10 +20,10 @@ inline llvm::StringRef stringifyWriter(Writer writer) { return kWriters[int(writ
 /// What a NIR file does not say. Each one set here overrides what the writer's convention says.
 struct Conventions {
   Writer writer = Writer::Auto;
-  std::optional<double> dt;               ///< seconds a step
-  std::optional<snn::Reset> reset;        ///< zero (to v_reset) or subtract
+  std::optional<double> dt;        ///< seconds a step
+  std::optional<snn::Reset> reset; ///< zero (to v_reset) or subtract
   std::optional<snn::Compare> compare;
-  std::optional<int64_t> multiSpike;      ///< most spikes a step
+  std::optional<int64_t> multiSpike; ///< most spikes a step
   std::optional<float> vMin;
 };
 

@@ -1,5 +1,5 @@
-// HDF5's library crashes on damaged files (1.10.8: H5HG_read copies by a length of the file; tests/frontend/nir/test_fuzz.cpp finds it within
-// a few hundred flipped bytes). So a child process reads the file, within limits of time and memory, and hands the tree over.
+// HDF5's library crashes on damaged files (1.10.8: H5HG_read copies by a length of the file; tests/frontend/nir/test_fuzz.cpp finds it
+// within a few hundred flipped bytes). So a child process reads the file, within limits of time and memory, and hands the tree over.
 #include "frontend/nir/isolate.h"
 
 #include <fmt/format.h>
@@ -26,8 +26,10 @@ struct Writer {
   void flush() {
     for (size_t at = 0; at < buffer.size() && fine;) {
       const ssize_t wrote = write(out, buffer.data() + at, buffer.size() - at);
-      if (wrote > 0) at += size_t(wrote);
-      else fine = false;
+      if (wrote > 0)
+        at += size_t(wrote);
+      else
+        fine = false;
     }
     buffer.clear();
   }
@@ -42,10 +44,12 @@ struct Writer {
     for (const auto &[name, array] : group.arrays) {
       text(name), size(array.shape.size()), bytes(array.shape.data(), array.shape.size() * 8);
       size(array.values.size()), bytes(array.values.data(), array.values.size() * 8), size(array.texts.size());
-      for (const std::string &each : array.texts) text(each);
+      for (const std::string &each : array.texts)
+        text(each);
     }
     size(group.groups.size());
-    for (const auto &[name, child] : group.groups) text(name), this->group(*child);
+    for (const auto &[name, child] : group.groups)
+      text(name), this->group(*child);
   }
 };
 
@@ -74,10 +78,12 @@ struct Reader {
       Array &array = group.arrays[text()];
       array.shape.resize(size(8)), bytes(array.shape.data(), array.shape.size() * 8);
       array.values.resize(size(8)), bytes(array.values.data(), array.values.size() * 8);
-      for (size_t n = size(8); n > 0 && fine; --n) array.texts.push_back(text());
+      for (size_t n = size(8); n > 0 && fine; --n)
+        array.texts.push_back(text());
       // What others rely on: as many values as the shape says, one at least.
       uint64_t count = 1;
-      for (int64_t dim : array.shape) fine &= dim >= 1 && (count *= uint64_t(dim)) <= uint64_t(kMaxElements);
+      for (int64_t dim : array.shape)
+        fine &= dim >= 1 && (count *= uint64_t(dim)) <= uint64_t(kMaxElements);
       fine &= count == std::max(array.values.size(), array.texts.size()) && (array.values.empty() || array.texts.empty());
     }
     for (size_t k = size(24); k > 0 && fine; --k) {
@@ -96,7 +102,8 @@ void limit(int resource, rlim_t value) {
 }
 
 [[noreturn]] void child(StringRef bytes, int out) {
-  for (int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGPIPE, SIGXCPU}) std::signal(signal, SIG_DFL);
+  for (int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGPIPE, SIGXCPU})
+    std::signal(signal, SIG_DFL);
   limit(RLIMIT_CORE, 0), limit(RLIMIT_CPU, kCpuSeconds), limit(RLIMIT_DATA, kMemory);
   Writer writer{out, {}};
   std::vector<std::pair<std::string, std::string>> problems;
@@ -104,7 +111,8 @@ void limit(int resource, rlim_t value) {
     if (problems.size() < 1000) problems.emplace_back(path.str(), problem);
   });
   writer.size(problems.size());
-  for (const auto &[path, problem] : problems) writer.text(path), writer.text(problem);
+  for (const auto &[path, problem] : problems)
+    writer.text(path), writer.text(problem);
   writer.size(tree ? 1 : 0);
   if (tree) writer.group(*tree);
   writer.text("end");
@@ -116,7 +124,8 @@ void limit(int resource, rlim_t value) {
 
 std::unique_ptr<Group> readFile(StringRef bytes, const Report &report) {
   int ends[2];
-  if (pipe(ends) != 0) return report("", "no pipe can be made to the process that reads it, expected free file descriptors"), std::make_unique<Group>();
+  if (pipe(ends) != 0)
+    return report("", "no pipe can be made to the process that reads it, expected free file descriptors"), std::make_unique<Group>();
   const pid_t pid = fork();
   if (pid == 0) {
     close(ends[0]);
@@ -143,11 +152,13 @@ std::unique_ptr<Group> readFile(StringRef bytes, const Report &report) {
   auto tree = std::make_unique<Group>();
   if (whole) reader.group(*tree);
   if (pid < 0 || status != 0 || reader.text() != "end" || !reader.fine) {
-    report("", WIFSIGNALED(status) ? fmt::format("reading it ended with signal {} ({}), expected a whole file; it is damaged", WTERMSIG(status), strsignal(WTERMSIG(status)))
+    report("", WIFSIGNALED(status) ? fmt::format("reading it ended with signal {} ({}), expected a whole file; it is damaged",
+                                                 WTERMSIG(status), strsignal(WTERMSIG(status)))
                                    : "it cannot be read within 3 GiB and 30 s, expected a whole file; it may be damaged");
     return std::make_unique<Group>();
   }
-  for (const auto &[path, problem] : problems) report(path, problem);
+  for (const auto &[path, problem] : problems)
+    report(path, problem);
   return whole ? std::move(tree) : nullptr;
 }
 

@@ -30,7 +30,9 @@ struct NirBuilder {
   static void set(nir::Group &group, const std::string &name, std::vector<int64_t> shape, std::vector<double> values) {
     group.arrays[name] = {{shape.begin(), shape.end()}, std::move(values), {}};
   }
-  static void set(nir::Group &group, const std::string &name, std::vector<double> values) { set(group, name, {int64_t(values.size())}, values); }
+  static void set(nir::Group &group, const std::string &name, std::vector<double> values) {
+    set(group, name, {int64_t(values.size())}, values);
+  }
   static void set(nir::Group &group, const std::string &name, double value) { set(group, name, {}, {value}); }
 
   nir::Group &node(const std::string &name, const std::string &type) {
@@ -42,13 +44,15 @@ struct NirBuilder {
   void affine(const std::string &name, int64_t outputs, int64_t inputs, double weight = 0.5) {
     nir::Group &group = node(name, "Affine");
     std::vector<double> w(size_t(outputs * inputs));
-    for (size_t k = 0; k < w.size(); ++k) w[k] = weight * double(int(k % 5) + 1) / 4;
+    for (size_t k = 0; k < w.size(); ++k)
+      w[k] = weight * double(int(k % 5) + 1) / 4;
     set(group, "weight", {outputs, inputs}, w);
     set(group, "bias", std::vector<double>(size_t(outputs), 0.25));
   }
   nir::Group &lif(const std::string &name, int64_t n, double tau, double r, double theta = 1) {
     nir::Group &group = node(name, "LIF");
-    for (auto [field, value] : {std::pair<const char *, double>{"tau", tau}, {"r", r}, {"v_leak", 0.0}, {"v_threshold", theta}, {"v_reset", 0.0}})
+    for (auto [field, value] :
+         {std::pair<const char *, double>{"tau", tau}, {"r", r}, {"v_leak", 0.0}, {"v_threshold", theta}, {"v_reset", 0.0}})
       set(group, field, std::vector<double>(size_t(n), value));
     return group;
   }
@@ -58,13 +62,15 @@ struct NirBuilder {
     return group;
   }
   void chain(std::vector<std::string> names) {
-    for (size_t k = 0; k + 1 < names.size(); ++k) edges.emplace_back(names[k], names[k + 1]);
+    for (size_t k = 0; k + 1 < names.size(); ++k)
+      edges.emplace_back(names[k], names[k + 1]);
   }
   static void setEdges(nir::Group &group, const std::vector<std::pair<std::string, std::string>> &list) {
     if (list.empty()) return;
     nir::Array array;
     array.shape = {int64_t(list.size()), 2};
-    for (const auto &[from, to] : list) array.texts.push_back(from), array.texts.push_back(to);
+    for (const auto &[from, to] : list)
+      array.texts.push_back(from), array.texts.push_back(to);
     group.arrays["edges"] = array;
   }
   std::string bytes() {
@@ -86,9 +92,12 @@ struct Imported {
       if (!options.encoding) options.encoding = snn::Encoding::Events;
     }
     mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &d) {
-      auto &list = d.getSeverity() == mlir::DiagnosticSeverity::Error ? errors : d.getSeverity() == mlir::DiagnosticSeverity::Warning ? warnings : remarks;
+      auto &list = d.getSeverity() == mlir::DiagnosticSeverity::Error     ? errors
+                   : d.getSeverity() == mlir::DiagnosticSeverity::Warning ? warnings
+                                                                          : remarks;
       list.push_back(d.str());
-      for (auto &note : d.getNotes()) notes.push_back(note.str());
+      for (auto &note : d.getNotes())
+        notes.push_back(note.str());
       return mlir::success();
     });
     auto made = nir::importNir(context, bytes, "test.nir", options);
@@ -98,7 +107,8 @@ struct Imported {
   std::string all() const {
     std::string text;
     for (auto *list : {&errors, &warnings, &remarks, &notes})
-      for (const auto &line : *list) text += line + "\n";
+      for (const auto &line : *list)
+        text += line + "\n";
     return text;
   }
   bool says(llvm::StringRef part) const { return llvm::StringRef(all()).contains(part); }

@@ -1,7 +1,6 @@
-// Files that others wrote: one neuron against its exact trace, and two N-MNIST networks against their authors' accuracy.
+// Files that others wrote: neurons against their exact traces; N-MNIST networks import (lasnn-run measures them).
 #include "nir_builder.h"
 
-#include "frontend/data/data.h"
 #include "ir/interpreter/interpreter.h"
 
 #include <filesystem>
@@ -44,7 +43,7 @@ std::vector<int> spikesOf(Imported &imported, const std::vector<uint8_t> &input,
   return steps;
 }
 
-#define NEED(path)                                                                                                                             \
+#define NEED(path)                                                                                                                         \
   if (!std::filesystem::exists(std::string(LASNN_DATA_DIR) + path)) GTEST_SKIP() << "not there: shared/data" path
 
 TEST(Figures, OneNeuronFiresAsItsExactSolution) {
@@ -53,7 +52,8 @@ TEST(Figures, OneNeuronFiresAsItsExactSolution) {
   ASSERT_EQ(input.size(), 1000u);
   nir::ImportOptions options;
   options.timesteps = 1000;
-  const std::string norse = slurp(std::string(LASNN_DATA_DIR) + "/nir/lif_norse.nir"), rockpool = slurp(std::string(LASNN_DATA_DIR) + "/nir/lif_rockpool.nir");
+  const std::string norse = slurp(std::string(LASNN_DATA_DIR) + "/nir/lif_norse.nir"),
+                    rockpool = slurp(std::string(LASNN_DATA_DIR) + "/nir/lif_rockpool.nir");
   Imported undecided(norse, options);
   EXPECT_FALSE(undecided.ok()); // r = 1 holds no step
   options.conventions.dt = 1e-4;
@@ -70,9 +70,11 @@ TEST(Figures, OneNeuronFiresAsItsExactSolution) {
   Imported reset(rockpool, options);
   ASSERT_TRUE(reset.ok()) << reset.all();
   std::string text;
-  for (int step : subtracted) text += std::to_string(step) + " ";
+  for (int step : subtracted)
+    text += std::to_string(step) + " ";
   text += "/ ";
-  for (int step : spikesOf(reset, input, "1_LIFNeuronTorch")) text += std::to_string(step) + " ";
+  for (int step : spikesOf(reset, input, "1_LIFNeuronTorch"))
+    text += std::to_string(step) + " ";
   RecordProperty("rockpool", text);
   std::printf("lif_rockpool: own convention / reset to zero: %s\n", text.c_str());
   EXPECT_EQ(spikesOf(reset, input, "1_LIFNeuronTorch"), exact);
@@ -102,10 +104,11 @@ TEST(Figures, FilteredRecurrentNetworkIsRefusedByNumbers) {
   EXPECT_TRUE(imported.says("tau_syn = 0.0002 at dt = 0.0001 keeps 0.5")) << imported.all();
 }
 
-TEST(Figures, EventNetworksImportAndClassifySome) {
+TEST(Figures, EventNetworksImport) {
   NEED("/nir/BRANDY__100pct.nir");
   nir::ImportOptions options;
-  options.timesteps = 30, options.conventions.reset = snn::Reset::Subtract, options.conventions.multiSpike = 255, options.conventions.vMin = -1;
+  options.timesteps = 30, options.conventions.reset = snn::Reset::Subtract, options.conventions.multiSpike = 255,
+  options.conventions.vMin = -1;
   for (const char *name : {"BRANDY__100pct", "BRANDY__50pct"}) {
     Imported imported(slurp(std::string(LASNN_DATA_DIR) + "/nir/" + name + ".nir"), options);
     ASSERT_TRUE(imported.ok()) << imported.all();

@@ -11,7 +11,8 @@ namespace {
 
 std::string valid() {
   NirBuilder file;
-  file.input({3}), file.output(), file.affine("fc1", 4, 3), file.integrateAndFire("lif1", 4), file.affine("rec", 4, 4), file.affine("fc2", 2, 4);
+  file.input({3}), file.output(), file.affine("fc1", 4, 3), file.integrateAndFire("lif1", 4), file.affine("rec", 4, 4),
+      file.affine("fc2", 2, 4);
   file.chain({"input", "fc1", "lif1", "fc2", "output"}), file.chain({"lif1", "rec", "lif1"});
   return file.bytes();
 }
@@ -30,7 +31,8 @@ void check(const std::string &bytes) {
 
 TEST(Fuzz, CutOff) {
   const std::string bytes = valid();
-  for (size_t size = 0; size < bytes.size(); size += 397) check(bytes.substr(0, size));
+  for (size_t size = 0; size < bytes.size(); size += 397)
+    check(bytes.substr(0, size));
 }
 
 TEST(Fuzz, Flipped) {
@@ -39,7 +41,8 @@ TEST(Fuzz, Flipped) {
   std::mt19937 random(1);
   for (int turn = 0; turn < 100; ++turn) {
     std::string own = bytes;
-    for (uint32_t k = 0, flips = 1 + random() % 4; k < flips; ++k) own[random() % own.size()] = char(random() % 4 ? random() : 0xff);
+    for (uint32_t k = 0, flips = 1 + random() % 4; k < flips; ++k)
+      own[random() % own.size()] = char(random() % 4 ? random() : 0xff);
     check(own);
   }
   EXPECT_LT(peakKb() - before, 512 * 1024);
@@ -59,7 +62,8 @@ TEST(Fuzz, DeepNesting) {
   NirBuilder file;
   file.input({3}), file.output();
   nir::Group *at = &file.node("g", "NIRGraph");
-  for (int k = 0; k < 60; ++k) at = &NirBuilder::child(NirBuilder::child(*at, "nodes"), "g"), NirBuilder::text(*at, "type", "NIRGraph");
+  for (int k = 0; k < 60; ++k)
+    at = &NirBuilder::child(NirBuilder::child(*at, "nodes"), "g"), NirBuilder::text(*at, "type", "NIRGraph");
   file.chain({"input", "g", "output"});
   Imported imported(file.bytes());
   EXPECT_FALSE(imported.ok());
@@ -70,7 +74,8 @@ TEST(Fuzz, LargeRing) {
   NirBuilder file;
   file.input({1}), file.output();
   std::vector<std::string> names{"input"};
-  for (int k = 0; k < 300; ++k) names.push_back("n" + std::to_string(k)), file.integrateAndFire(names.back(), 1);
+  for (int k = 0; k < 300; ++k)
+    names.push_back("n" + std::to_string(k)), file.integrateAndFire(names.back(), 1);
   file.chain(names);
   file.edges.emplace_back("n299", "n0"), file.edges.emplace_back("n299", "output");
   check(file.bytes());

@@ -19,10 +19,12 @@ template <typename Fill> NirBuilder single(std::vector<double> shape, const char
 
 void conv(nir::Group &g, std::vector<int64_t> weight, double groups = 1) {
   int64_t count = 1;
-  for (int64_t dim : weight) count *= dim;
+  for (int64_t dim : weight)
+    count *= dim;
   NirBuilder::set(g, "weight", weight, std::vector<double>(size_t(count), 0.5));
   NirBuilder::set(g, "bias", std::vector<double>(size_t(weight[0]), 0.125));
-  NirBuilder::set(g, "stride", 1.0), NirBuilder::set(g, "padding", 0.0), NirBuilder::set(g, "dilation", 1.0), NirBuilder::set(g, "groups", groups);
+  NirBuilder::set(g, "stride", 1.0), NirBuilder::set(g, "padding", 0.0), NirBuilder::set(g, "dilation", 1.0),
+      NirBuilder::set(g, "groups", groups);
 }
 
 TEST(Nodes, Affine) {
@@ -72,7 +74,9 @@ TEST(Nodes, ConvolutionsInEveryForm) {
 
 TEST(Nodes, Pools) {
   for (const char *type : {"SumPool2d", "AvgPool2d"}) {
-    auto file = single({2, 6, 6}, type, [](nir::Group &g) { NirBuilder::set(g, "kernel_size", {2, 2}), NirBuilder::set(g, "stride", {2, 2}), NirBuilder::set(g, "padding", {0, 0}); });
+    auto file = single({2, 6, 6}, type, [](nir::Group &g) {
+      NirBuilder::set(g, "kernel_size", {2, 2}), NirBuilder::set(g, "stride", {2, 2}), NirBuilder::set(g, "padding", {0, 0});
+    });
     file.affine("fc", 2, 18);
     file.node("flat", "Flatten");
     NirBuilder::set(file.at("flat"), "start_dim", 0.0), NirBuilder::set(file.at("flat"), "end_dim", -1.0);
@@ -135,7 +139,9 @@ TEST(Nodes, TrivialCurrentFilterIsALif) {
   NirBuilder file;
   file.input({2}), file.output();
   nir::Group &g = file.node("n", "CubaLIF");
-  for (auto [field, value] : {std::pair<const char *, double>{"tau_mem", 1e-3}, {"tau_syn", 1e-4}, {"r", 10}, {"v_leak", 0}, {"v_threshold", 1}, {"w_in", 2}}) NirBuilder::set(g, field, {value, value});
+  for (auto [field, value] :
+       {std::pair<const char *, double>{"tau_mem", 1e-3}, {"tau_syn", 1e-4}, {"r", 10}, {"v_leak", 0}, {"v_threshold", 1}, {"w_in", 2}})
+    NirBuilder::set(g, field, {value, value});
   file.chain({"input", "n", "output"});
   nir::ImportOptions options;
   options.conventions.writer = nir::Writer::SnnTorch;
@@ -182,7 +188,8 @@ TEST(Nodes, RecurrentEdgesAreDelayed) {
     imported.network().walk([&](snn::DelayOp delay) {
       ++delays;
       EXPECT_EQ(snn::nameOf(delay.getInput().getDefiningOp()), second);
-      for (mlir::Operation *user : delay->getUsers()) EXPECT_EQ(snn::nameOf(user), rec);
+      for (mlir::Operation *user : delay->getUsers())
+        EXPECT_EQ(snn::nameOf(user), rec);
     });
     EXPECT_EQ(delays, 1);
   }

@@ -27,7 +27,8 @@ public:
       nir::Group &g = file.node("conv", "Conv2d");
       NirBuilder::set(g, "weight", {k, c, kernel, kernel}, numbers(k * c * kernel * kernel));
       NirBuilder::set(g, "bias", numbers(k));
-      NirBuilder::set(g, "stride", double(stride)), NirBuilder::set(g, "padding", double(pad)), NirBuilder::set(g, "dilation", 1.0), NirBuilder::set(g, "groups", 1.0);
+      NirBuilder::set(g, "stride", double(stride)), NirBuilder::set(g, "padding", double(pad)), NirBuilder::set(g, "dilation", 1.0),
+          NirBuilder::set(g, "groups", 1.0);
       h = (h + 2 * pad - kernel) / stride + 1, w = (w + 2 * pad - kernel) / stride + 1;
       neuron("spatial", {k, h, w});
       NirBuilder::set(file.node("pool", pick(2) ? "SumPool2d" : "AvgPool2d"), "kernel_size", 1.0 + double(h > 1 && w > 1));
@@ -40,7 +41,8 @@ public:
       file.input({double(n)});
     }
     for (int64_t layer = 0, layers = 1 + pick(3); layer < layers; ++layer) {
-      const std::string fc = "fc" + std::to_string(layer), lif = "n" + std::to_string(layer), skip = "skip" + std::to_string(layer), rec = "rec" + std::to_string(layer);
+      const std::string fc = "fc" + std::to_string(layer), lif = "n" + std::to_string(layer), skip = "skip" + std::to_string(layer),
+                        rec = "rec" + std::to_string(layer);
       const int64_t m = 2 + pick(5);
       matrix(fc, m, n), neuron(lif, {m});
       file.chain({at, fc, lif});
@@ -63,7 +65,8 @@ public:
 
   std::vector<uint8_t> sample(size_t size) {
     std::vector<uint8_t> bytes(size);
-    for (uint8_t &byte : bytes) byte = uint8_t(pick(4) == 0 ? 1 + pick(3) : 0);
+    for (uint8_t &byte : bytes)
+      byte = uint8_t(pick(4) == 0 ? 1 + pick(3) : 0);
     return bytes;
   }
   int64_t pick(int64_t n) { return int64_t(random() % uint32_t(n)); }
@@ -72,7 +75,8 @@ private:
   std::mt19937 random;
   std::vector<double> numbers(int64_t n) {
     std::vector<double> values(static_cast<size_t>(n));
-    for (double &value : values) value = double(float(int(random() % 2001) - 800) / 1000.f);
+    for (double &value : values)
+      value = double(float(int(random() % 2001) - 800) / 1000.f);
     return values;
   }
   void matrix(const std::string &name, int64_t outputs, int64_t inputs) {
@@ -82,7 +86,8 @@ private:
   }
   void neuron(const std::string &name, std::vector<int64_t> shape) {
     int64_t all = 1;
-    for (int64_t dim : shape) all *= dim;
+    for (int64_t dim : shape)
+      all *= dim;
     const bool leaky = pick(2);
     nir::Group &g = file.node(name, leaky ? "LIF" : "IF");
     auto same = [&](const char *field, double value) { NirBuilder::set(g, field, shape, std::vector<double>(size_t(all), value)); };
@@ -91,7 +96,8 @@ private:
     same("r", leaky ? tau / 1e-4 : 1e4), same("v_threshold", 0.25 + 0.125 * double(pick(8))), same("v_reset", 0);
     // A threshold of its own for every channel.
     if (pick(2))
-      for (size_t k = 0; k < size_t(all); ++k) g.arrays["v_threshold"].values[k] = 0.25 + 0.125 * double(k / (size_t(all) / size_t(shape[0])) % 7);
+      for (size_t k = 0; k < size_t(all); ++k)
+        g.arrays["v_threshold"].values[k] = 0.25 + 0.125 * double(k / (size_t(all) / size_t(shape[0])) % 7);
   }
 };
 
