@@ -12,6 +12,7 @@
 #include "tools/common/device.h"
 #include "tools/common/introspect.h"
 #include "tools/common/model.h"
+#include "tools/common/nir_flags.h"
 #include "tools/common/samples.h"
 #include "tools/verify/check_passes.h"
 
@@ -40,7 +41,7 @@ struct Options {
   std::shared_ptr<Introspection> introspection = std::make_shared<Introspection>();
   std::vector<float> mean, std;
   std::string readout, encoding;
-  onnx_import::ImportOptions import;
+  LoadOptions import;
 };
 
 std::string targetNames() {
@@ -53,7 +54,7 @@ std::string targetNames() {
 }
 
 void declare(CLI::App &app, Options &o) {
-  app.add_option("model", o.model, "ONNX or MLIR model; - is stdin");
+  app.add_option("model", o.model, "ONNX, NIR or MLIR model; - is stdin");
   app.add_option("-o,--output", o.output, "artefact to write; - is stdout");
   app.add_option("--target", o.target, "one of: " + targetNames());
   app.add_option("--timesteps", o.import.timesteps, "T; overrides the model's own");
@@ -75,15 +76,16 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--std", o.std, "input standard deviation per channel")->delimiter(',');
   app.add_option("--readout", o.readout, "how per-step outputs combine")->check(CLI::IsMember({"sum", "mean", "last"}));
   app.add_option("--encoding", o.encoding, "how the input is driven")->check(CLI::IsMember({"direct", "events"}));
+  addNirFlags(app, o.import.nir);
   app.add_option("--kernel", o.kernels, "LAYER:NAME, again for every layer that is not to be left to the backend's choice (cuda: docs/cuda.md)");
   app.add_option("--batch", o.targetOptions.batch, "samples at a time that kernels are chosen for (cuda; any batch runs)")->check(CLI::Range(1u, 1u << 20));
   app.add_flag(
       "--check", o.check,
       "list everything that would stop or degrade the model; several targets as T,T,...; writes nothing, exit 1 when one cannot run it");
   addConversionFlags(app, o.conversion);
-  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; sanafe (Loihi): write OUT.arch.yaml and\n"
+  app.add_option("--emit", o.emit, "print a stage in place of the artefact: snn (float), snn-int, plan; nir: the float network as a NIR file, -o OUT.nir; sanafe (Loihi): write OUT.arch.yaml and\n"
                                  "OUT.net.yaml for the simulator SANA-FE, with the first image of --calib as input")
-      ->check(CLI::IsMember({"snn", "snn-int", "plan", "sanafe"}));
+      ->check(CLI::IsMember({"snn", "snn-int", "plan", "nir", "sanafe"}));
   app.add_option("--report", o.report, "folder for compile.json, plan.txt and what the target reports");
   app.add_option("--objective", o.targetOptions.objective, "Loihi: what the mapper saves: cores, energy, latency, or their weights W,W,W")
       ->check([](const std::string &text) { return loihi::parseObjective(text) ? std::string() : "expected cores, energy, latency or three weights W,W,W, got " + text; });
@@ -225,6 +227,11 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
   if (!model->network.isInteger() || o.introspection->resumed()) {
     if (!runPasses(context, *model->module, o, buildFloatPipeline)) return llvm::createStringError("the network was refused; nothing was written");
     if (o.emit == "snn") shown = print(*model->module);
+    if (o.emit == "nir") {
+      auto bytes = exportAsNir(model->network);
+      if (!bytes) return bytes.takeError();
+      shown = std::move(*bytes);
+    }
     compile.stateBits = o.stateBits;
     compile.thresholdStep = backend.thresholdStep();
     if (!o.calib.empty() && shown.empty()) {
@@ -239,6 +246,7 @@ llvm::Expected<Model> prepare(mlir::MLIRContext &context, Options &o, const Back
     if (shown.empty() && !runPasses(context, *model->module, o, build)) return llvm::createStringError("the network was refused; nothing was written");
   }
   if (llvm::Error error = llvm::joinErrors(o.introspection->finish(), o.introspection->takeError())) return error;
+  if (o.emit == "nir" && shown.empty()) return llvm::createStringError("--emit=nir: the network is in integer form, expected float form; export its source model");
   if (o.emit == "snn-int") shown = print(*model->module);
   if (shown.empty() && mlir::failed(backend.check(model->network, variant)))
     return llvm::createStringError(fmt::format("target {} cannot run this network; nothing was written", o.target));
@@ -332,6 +340,7 @@ int main(int argc, char **argv) {
   if (o.calib.empty() && (o.weightScale == "mse" || o.rounding == "reconstruct"))
     return usage("--weight-scale=mse and --rounding=reconstruct look at what weights do to samples: add --calib=SET:DIR");
   if (!o.conversion.convert && !o.conversion.accuracy.empty()) return usage("--accuracy measures a conversion: add --convert (lasnn-run measures an artefact)");
+  if (o.emit == "nir" && o.output.empty()) return usage("--emit=nir writes a binary file: add -o OUT.nir");
 
   auto context = makeContext();
   DiagnosticPrinter printer(*context, o.model);

@@ -6,6 +6,7 @@
 #include "tools/common/loihi_device.h"
 #include "tools/common/mapping_report.h"
 #include "tools/common/model.h"
+#include "tools/common/nir_flags.h"
 #include "tools/common/samples.h"
 
 #include "llvm/ADT/SmallString.h"
@@ -131,7 +132,7 @@ llvm::Error writeSvg(const std::string &dot, const std::string &path) {
 nlohmann::ordered_json describe(Model &model) {
   nlohmann::ordered_json json;
   json["file"] = model.path;
-  json["kind"] = model.kind == Model::Kind::Lasnn ? "lasnn" : model.kind == Model::Kind::Onnx ? "onnx" : "mlir";
+  json["kind"] = model.kind == Model::Kind::Lasnn ? "lasnn" : model.kind == Model::Kind::Onnx ? "onnx" : model.kind == Model::Kind::Nir ? "nir" : "mlir";
   json["bytes"] = model.bytes.size;
   json["sha256"] = model.sha256;
   if (model.kind == Model::Kind::Lasnn) {
@@ -235,9 +236,9 @@ int main(int argc, char **argv) {
   size_t limit = 64;
   std::vector<std::string> diff;
   bool json = false, dot = false;
-  onnx_import::ImportOptions import;
+  LoadOptions import;
   setUp(app, tool);
-  app.add_option("model", path, ".lasnn, .lmap, .onnx or .mlir; - is stdin");
+  app.add_option("model", path, ".lasnn, .lmap, .onnx, .nir or .mlir; - is stdin");
   app.add_option("--diff", diff, "two .lmap files: what differs between the mappings")->expected(2)->type_name("A B");
   app.add_option("--report", folder, "of an .lmap: folder for report.html, .txt, .json, cores.csv, links.csv");
   app.add_option("--timesteps", import.timesteps, "T, for a source model that does not say");
@@ -245,6 +246,7 @@ int main(int argc, char **argv) {
   app.add_option("--limit", limit, "samples of that set; 0: all");
   app.add_flag("--dot", dot, "print the network as a graph for Graphviz");
   app.add_option("--svg", svg, "draw it to FILE, with Graphviz's dot; - is stdout")->type_name("FILE");
+  addNirFlags(app, import.nir);
   app.add_flag("--json", json, "print one JSON object on stdout");
   LASNN_PARSE(app, argc, argv)
 

@@ -3,6 +3,7 @@
 #include "tools/common/loihi_device.h"
 #include "tools/common/mapping_report.h"
 #include "tools/common/model.h"
+#include "tools/common/nir_flags.h"
 #include "tools/common/samples.h"
 #include "tools/common/sweep.h"
 
@@ -18,9 +19,10 @@ int main(int argc, char **argv) {
   data::LoadOptions options;
   size_t threads = 1, batch = 1;
   bool json = false, profile = false;
-  onnx_import::ImportOptions import;
+  LoadOptions import;
+  std::string readout, encoding;
   setUp(app, tool);
-  app.add_option("artefact", path, ".lasnn or .lmap; with --device=interp also .onnx and .mlir; - is stdin")->required();
+  app.add_option("artefact", path, ".lasnn or .lmap; with --device=interp also .onnx, .nir and .mlir; - is stdin")->required();
   app.add_option("--data", spec, "data set as SET:DIR, for some sets with ?key=value&... behind; SET: " + data::knownSets())->required();
   app.add_option("--split", split, "train or test")->check(CLI::IsMember({"train", "test"}));
   app.add_option("--limit", options.limit, "use the first N images; 0: all");
@@ -32,10 +34,15 @@ int main(int argc, char **argv) {
   app.add_option("--threads", threads, "images side by side")->check(CLI::Range(size_t(1), size_t(256)));
   app.add_option("--batch", batch, "images at a time, on a GPU; latency is then a batch's")->check(CLI::Range(size_t(1), size_t(1) << 20));
   app.add_option("--timesteps", import.timesteps, "T, for a source model; overrides the file");
+  app.add_option("--readout", readout, "how per-step outputs combine, for a source model")->check(CLI::IsMember({"sum", "mean", "last"}));
+  app.add_option("--encoding", encoding, "how the input of a source model is driven")->check(CLI::IsMember({"direct", "events"}));
+  addNirFlags(app, import.nir);
   app.add_flag("--profile", profile, "print synaptic operations and clips by layer; on a mapped chip also the cores that steps wait for");
   app.add_option("--report", folder, "of a mapped chip: folder for report.html, .txt, .json, cores.csv, links.csv, with what was simulated");
   app.add_flag("--json", json, "print one JSON object on stdout");
   LASNN_PARSE(app, argc, argv)
+  if (!readout.empty()) import.readout = snn::symbolizeReadoutMode(readout);
+  if (!encoding.empty()) import.encoding = snn::symbolizeEncoding(encoding);
 
   auto context = makeContext();
   DiagnosticPrinter printer(*context, path);

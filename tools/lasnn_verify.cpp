@@ -5,6 +5,7 @@
 //   integer -> target    the interpreter against every ISA, the GPU or the simulated chip, to the bit
 #include "tools/common/cli.h"
 #include "tools/common/samples.h"
+#include "tools/common/nir_flags.h"
 #include "tools/verify/prepare.h"
 #include "tools/verify/report.h"
 
@@ -39,6 +40,7 @@ int main(int argc, char **argv) {
   app.add_option("--std", deviation, "input standard deviation per channel")->delimiter(',');
   app.add_option("--readout", readout, "how the steps' outputs combine")->check(CLI::IsMember({"sum", "mean", "last"}));
   app.add_option("--encoding", encoding, "how the input is driven")->check(CLI::IsMember({"direct", "events"}));
+  addNirFlags(app, o.import.nir);
   app.add_option("--max-accuracy-loss,--max-drop", o.limits.accuracyLoss, "points of accuracy that quantization may cost");
   CLI::Option *difference = app.add_option("--max-spike-difference", spikeDifference,
                                            "percent of a layer's spike slots that quantization may move; not asked unless given")

@@ -35,7 +35,7 @@ std::string codeOf(llvm::StringRef text, const std::string &phase) {
 
 class Checker {
 public:
-  Checker(const std::string &model, const onnx_import::ImportOptions &import, const CompileOptions &options)
+  Checker(const std::string &model, const LoadOptions &import, const CompileOptions &options)
       : import(import), options(options), context(makeContext()) {
     result.model = model;
     handler = context->getDiagEngine().registerHandler([this](mlir::Diagnostic &d) { add(d); });
@@ -150,7 +150,7 @@ private:
     });
   }
 
-  const onnx_import::ImportOptions &import;
+  const LoadOptions &import;
   const CompileOptions &options;
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::DiagnosticEngine::HandlerID handler;
@@ -165,7 +165,7 @@ bool CheckResult::good() const {
   return std::all_of(targets.begin(), targets.end(), [](const CheckedTarget &target) { return target.runs; });
 }
 
-CheckResult checkModel(const std::string &model, const std::vector<std::string> &targets, const onnx_import::ImportOptions &import,
+CheckResult checkModel(const std::string &model, const std::vector<std::string> &targets, const LoadOptions &import,
                        const CompileOptions &compile) {
   return Checker(model, import, compile).run(targets);
 }

@@ -46,7 +46,7 @@ struct CheckResult {
 };
 
 /// Checks the model for every target. `compile` holds what the command line says; its thresholdStep is each target's own.
-CheckResult checkModel(const std::string &model, const std::vector<std::string> &targets, const onnx_import::ImportOptions &import,
+CheckResult checkModel(const std::string &model, const std::vector<std::string> &targets, const LoadOptions &import,
                        const CompileOptions &compile);
 
 nlohmann::ordered_json toJson(const CheckResult &result);

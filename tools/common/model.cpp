@@ -40,13 +40,13 @@ llvm::Expected<ModelBytes> readFile(const std::string &path) {
 
 static bool isMlir(StringRef text) { return text.starts_with("ML\xefR") || text.contains("snn.network"); }
 
-llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, const onnx_import::ImportOptions &options) {
+llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, const LoadOptions &options) {
   auto bytes = readFile(path);
   if (!bytes) return bytes.takeError();
   return loadModel(context, path, std::move(*bytes), options);
 }
 
-llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, ModelBytes bytes, const onnx_import::ImportOptions &options) {
+llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, ModelBytes bytes, const LoadOptions &options) {
   Model model;
   model.path = path;
   model.bytes = std::move(bytes);
@@ -55,7 +55,7 @@ llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, M
   StringRef text = model.bytes.text();
   std::string name = path == "-" ? "stdin" : path;
 
-  if (text.empty()) return llvm::createStringError(fmt::format("'{}' is empty, expected an ONNX, MLIR or .lasnn model", name));
+  if (text.empty()) return llvm::createStringError(fmt::format("'{}' is empty, expected an ONNX, NIR, MLIR or .lasnn model", name));
   ParserConfig config(&context, /*verifyAfterParse=*/true);
   if (text.starts_with("LASNNMAP")) return llvm::createStringError(fmt::format("'{}' is a network mapped onto a chip (.lmap), expected a model; lasnn-run runs mappings, lasnn-verify MODEL MAPPING proves them", name));
   if (text.starts_with("LASNN")) {
@@ -65,6 +65,15 @@ llvm::Expected<Model> loadModel(MLIRContext &context, const std::string &path, M
       return llvm::createStringError(fmt::format("'{}': {}", name, error));
     StringRef ir(reinterpret_cast<const char *>(model.contents.ir), model.contents.ir_size);
     model.module = parseSourceString<ModuleOp>(ir, config);
+  } else if (text.starts_with(StringRef("\x89HDF\r\n\x1a\n", 8))) {
+#ifdef LASNN_NIR
+    model.kind = Model::Kind::Nir;
+    nir::ImportOptions own{options.timesteps, options.mean, options.std, options.readout, options.encoding, options.networkName, options.nir};
+    auto imported = nir::importNir(context, text, name, own);
+    if (succeeded(imported)) model.module = std::move(*imported);
+#else
+    return llvm::createStringError(fmt::format("'{}' is an HDF5 (NIR) file, which this build cannot read: it was made without HDF5 (Debian: libhdf5-dev)", name));
+#endif
   } else if (isMlir(text)) {
     model.kind = Model::Kind::Mlir;
     model.module = parseSourceString<ModuleOp>(text, config, name);

@@ -1,7 +1,8 @@
-// A network from a file in any form that the tools read: .onnx (float), .mlir text or bytecode, .lasnn (integer).
+// A network from a file in any form that the tools read: .onnx and .nir (float), .mlir text or bytecode, .lasnn (integer).
 #pragma once
 
 #include "format/reader.h"
+#include "frontend/nir/import.h"
 #include "frontend/onnx/import.h"
 #include "ir/Snn.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -21,7 +22,7 @@ struct ModelBytes {
 };
 
 struct Model {
-  enum class Kind { Onnx, Mlir, Lasnn };
+  enum class Kind { Onnx, Nir, Mlir, Lasnn };
   Kind kind = Kind::Onnx;
   std::string path, sha256;
   ModelBytes bytes;
@@ -38,8 +39,15 @@ ModelBytes alignedCopy(llvm::StringRef text);
 /// Read "-" or a file whole.
 llvm::Expected<ModelBytes> readFile(const std::string &path);
 
+/// What the caller knows better than the file, and what a NIR file leaves open.
+struct LoadOptions : onnx_import::ImportOptions {
+  LoadOptions() = default;
+  LoadOptions(const onnx_import::ImportOptions &options) : onnx_import::ImportOptions(options) {}
+  nir::Conventions nir;
+};
+
 /// Load a model. The error text is whole: it names the file, or says that the problems were printed above.
-llvm::Expected<Model> loadModel(mlir::MLIRContext &context, const std::string &path, const onnx_import::ImportOptions &options);
-llvm::Expected<Model> loadModel(mlir::MLIRContext &context, const std::string &path, ModelBytes bytes, const onnx_import::ImportOptions &options);
+llvm::Expected<Model> loadModel(mlir::MLIRContext &context, const std::string &path, const LoadOptions &options);
+llvm::Expected<Model> loadModel(mlir::MLIRContext &context, const std::string &path, ModelBytes bytes, const LoadOptions &options);
 
 } // namespace lasnn::tools

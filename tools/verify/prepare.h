@@ -10,7 +10,7 @@ struct Request {
   std::vector<std::string> artefacts;
   size_t limit = 1000;
   bool skipCorrupt = false, checksums = false;
-  onnx_import::ImportOptions import;
+  tools::LoadOptions import;
   Limits limits;
 };
 
