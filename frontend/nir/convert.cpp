@@ -1,5 +1,7 @@
 #include "frontend/nir/convert.h"
 
+#include "llvm/ADT/DenseMap.h"
+
 #include <fmt/format.h>
 
 #include <cmath>
@@ -18,7 +20,7 @@ std::string shapeText(ArrayRef<int64_t> shape) {
 SmallVector<int64_t, 3> dialectShape(ArrayRef<int64_t> shape) {
   int64_t count = 1;
   for (int64_t dim : shape)
-    if (dim < 1 || dim > kMaxElements || (count *= dim) > kMaxElements) return {};
+    if (dim < 1 || dim > kMaxValues || (count *= dim) > kMaxValues) return {};
   if (shape.size() == 1 || shape.size() == 3) return {shape.begin(), shape.end()};
   if (shape.size() == 2) return {shape[0], 1, shape[1]};
   return {};
@@ -263,7 +265,7 @@ private:
       out.push_back(room / strides[axis] + 1);
     }
     if (dialectShape(out).empty()) {
-      error("NIR5") << "its result has shape " << shapeText(out) << ", expected at most " << kMaxElements << " values";
+      error("NIR5") << "its result has shape " << shapeText(out) << ", expected at most " << kMaxValues << " values";
       return {};
     }
     return b.create<snn::Conv2DOp>(loc, type(out), input, attr(w, floats(*weight)),
@@ -506,17 +508,24 @@ private:
   }
 
   /// The most that a value can be at a step; infinity where that is not known.
-  static double bound(Value value, int depth = 0) {
+  static double bound(Value value, llvm::DenseMap<Value, double> &known, int depth = 0) {
+    if (auto found = known.find(value); found != known.end()) return found->second; // currents part and meet again
+    const double most = boundOf(value, known, depth);
+    known[value] = most;
+    return most;
+  }
+
+  static double boundOf(Value value, llvm::DenseMap<Value, double> &known, int depth) {
     Operation *op = value.getDefiningOp();
     if (!op || depth > 64) return INFINITY;
     if (snn::NeuronView neuron = snn::getNeuron(op)) return double(neuron.sMax);
     if (auto encode = dyn_cast<snn::EncodeOp>(op))
       return encode.getEncoding() == snn::Encoding::Events ? double(encode.getMaxCount()) : INFINITY;
     if (isa<snn::FlattenOp, snn::DelayOp, snn::AvgPoolOp>(op))
-      return isa<snn::DelayOp>(op) ? INFINITY : std::max(0.0, bound(op->getOperand(0), depth + 1));
-    if (auto add = dyn_cast<snn::AddOp>(op)) return bound(add.getLhs(), depth + 1) + bound(add.getRhs(), depth + 1);
+      return isa<snn::DelayOp>(op) ? INFINITY : std::max(0.0, bound(op->getOperand(0), known, depth + 1));
+    if (auto add = dyn_cast<snn::AddOp>(op)) return bound(add.getLhs(), known, depth + 1) + bound(add.getRhs(), known, depth + 1);
     if (auto norm = dyn_cast<snn::BatchNormOp>(op)) {
-      const double in = bound(norm.getInput(), depth + 1);
+      const double in = bound(norm.getInput(), known, depth + 1);
       auto gamma = snn::floatValues(norm.getGamma()), beta = snn::floatValues(norm.getBeta());
       double most = -INFINITY;
       for (size_t k = 0; k < gamma.size(); ++k)
@@ -525,7 +534,7 @@ private:
     }
     auto weight = op->getAttrOfType<ElementsAttr>("weight");
     if (!weight) return INFINITY;
-    const double in = std::max(0.0, bound(op->getOperand(0), depth + 1));
+    const double in = std::max(0.0, bound(op->getOperand(0), known, depth + 1));
     auto bias = op->getAttrOfType<ElementsAttr>("bias");
     auto w = snn::floatValues(weight);
     auto shift = bias ? snn::floatValues(bias) : SmallVector<float>();
@@ -541,7 +550,8 @@ private:
   }
 
   void warnSilent(Value current, const std::vector<double> &theta, double beta) {
-    const double in = bound(current), least = *std::min_element(theta.begin(), theta.end());
+    llvm::DenseMap<Value, double> known;
+    const double in = bound(current, known), least = *std::min_element(theta.begin(), theta.end());
     const double most = in <= 0 ? in : beta >= 1 ? INFINITY : in / (1 - beta);
     if (least <= 0 || most > least) return;
     importer.problems.warning(node, "NIR7")

@@ -32,6 +32,7 @@ using Report = std::function<void(llvm::StringRef path, const std::string &probl
 /// Reads in a child process (isolate.cpp). Null when the bytes are no HDF5 file. A damaged part is reported and left out. Memory is bounded
 /// by kMaxElements.
 std::unique_ptr<Group> readFile(llvm::StringRef bytes, const Report &report);
+constexpr int64_t kMaxValues = int64_t(1) << 24;   ///< of one activation: parameters may be written as large
 constexpr int64_t kMaxElements = int64_t(1) << 26; ///< all arrays of a file together
 constexpr int kMaxObjects = 100000, kMaxDepth = 32;
 

@@ -221,6 +221,9 @@ private:
 
   //===--- delays ---===//
 
+  static constexpr int kMostDelay = 4096;
+  int delaysSoFar = 0; ///< steps of all Delay nodes so far
+
   /// Steps of a Delay node; -1 and reported when it has none.
   int delaySteps(const Node &node, bool report) {
     const Array *array = node.group->array("delay");
@@ -237,9 +240,12 @@ private:
     if (!convention.decided) return -1;
     if (convention.dt == 0) return refuse("how long a step is is not known, expected --dt=SECONDS");
     const double steps = seconds / convention.dt;
-    if (!(steps > 0 && steps <= 65535.5) || std::abs(steps - std::round(steps)) > 1e-4 * std::max(1.0, steps) || std::round(steps) < 1)
+    if (!(steps > 0 && steps <= kMostDelay + 0.5) || std::abs(steps - std::round(steps)) > 1e-4 * std::max(1.0, steps) || std::round(steps) < 1)
       return refuse(
-          fmt::format("it delays by {:g} s, {:g} steps of {:g} s, expected whole steps, 1 to 65535", seconds, steps, convention.dt));
+          fmt::format("it delays by {:g} s, {:g} steps of {:g} s, expected whole steps, 1 to {}", seconds, steps, convention.dt, kMostDelay));
+    // Each step is an operation of its own, and a value that is held.
+    if (report && (delaysSoFar += int(std::round(steps))) > kMostDelay)
+      return refuse(fmt::format("it brings the delays of the network to {} steps, expected at most {} in all", delaysSoFar, kMostDelay));
     return int(std::round(steps));
   }
 

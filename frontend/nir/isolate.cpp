@@ -16,7 +16,7 @@ using llvm::StringRef;
 namespace lasnn::nir {
 namespace {
 
-constexpr rlim_t kCpuSeconds = 30, kMemory = rlim_t(3) << 30; ///< beside what the process has already
+constexpr rlim_t kCpuSeconds = 30, kMemory = rlim_t(3) << 30; ///< with what the process has already
 
 /// What goes through the pipe: numbers as they lie in memory, texts and lists behind their sizes.
 struct Writer {
@@ -102,9 +102,10 @@ void limit(int resource, rlim_t value) {
 }
 
 [[noreturn]] void child(StringRef bytes, int out) {
-  for (int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGPIPE, SIGXCPU})
+  for (int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGPIPE, SIGXCPU, SIGALRM})
     std::signal(signal, SIG_DFL);
   limit(RLIMIT_CORE, 0), limit(RLIMIT_CPU, kCpuSeconds), limit(RLIMIT_DATA, kMemory);
+  alarm(2 * kCpuSeconds); // one that waits for something takes no processor time
   Writer writer{out, {}};
   std::vector<std::pair<std::string, std::string>> problems;
   auto tree = readFileHere(bytes, [&](StringRef path, const std::string &problem) {
