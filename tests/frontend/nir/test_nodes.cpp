@@ -195,6 +195,31 @@ TEST(Nodes, RecurrentEdgesAreDelayed) {
   }
 }
 
+/// Thirty stages of two layers that both read both layers before: a billion ways through, which none may walk.
+TEST(Nodes, CurrentsThatPartAndMeetAgain) {
+  NirBuilder file;
+  file.input({3}), file.output(), file.integrateAndFire("lif", 3), file.affine("a0", 3, 3, 0.1), file.affine("b0", 3, 3, 0.1);
+  file.edges = {{"input", "a0"}, {"input", "b0"}};
+  for (int k = 1; k < 30; ++k)
+    for (const std::string side : {"a", "b"}) {
+      file.affine(side + std::to_string(k), 3, 3, 0.1);
+      for (const char *from : {"a", "b"}) file.edges.emplace_back(from + std::to_string(k - 1), side + std::to_string(k));
+    }
+  file.edges.emplace_back("a29", "lif"), file.edges.emplace_back("b29", "lif"), file.edges.emplace_back("lif", "output");
+  Imported imported(file.bytes());
+  EXPECT_TRUE(imported.ok()) << imported.all();
+}
+
+TEST(Nodes, DelaysAreLimited) {
+  NirBuilder file;
+  file.input({3}), file.output(), file.integrateAndFire("lif", 3), file.affine("fc", 2, 3);
+  NirBuilder::set(file.node("late", "Delay"), "delay", {5000, 5000, 5000});
+  file.chain({"input", "lif", "late", "fc", "output"});
+  Imported imported(file.bytes());
+  EXPECT_FALSE(imported.ok());
+  EXPECT_TRUE(imported.says("expected whole steps, 1 to 4096")) << imported.all();
+}
+
 TEST(Nodes, DelaysInStepsForwardAndOnLoops) {
   NirBuilder file;
   file.input({3}), file.output(), file.affine("fc", 4, 3), file.affine("rec", 4, 4), file.affine("out", 2, 4);
