@@ -47,7 +47,7 @@ void expand(const Projection &p, const Population &population, const Tile &tile,
       ASSERT_EQ((compartment - base) % population.compartments, 0u);
       const uint32_t number = (compartment - base) / population.compartments;
       ASSERT_LT(number, tile.size());
-      all[{axon.source, tile.neuron(number, population)}] += p.format.sign == lmap::INHIBITORY ? -synapse.weight : synapse.weight;
+      all[{axon.source, tile.neuron(number, population)}] += (p.format.sign == lmap::INHIBITORY ? -synapse.weight : synapse.weight) * (1 << p.format.shift);
     }
   }
 }
