@@ -11,17 +11,6 @@ using namespace mlir;
 
 namespace lasnn::nir {
 
-std::string quoted(StringRef name) {
-  std::string text = "\"";
-  for (unsigned char c : name.take_front(120)) {
-    if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
-      text += fmt::format("\\{:02X}", c);
-    else
-      text += char(c);
-  }
-  return text + (name.size() > 120 ? "…\"" : "\"");
-}
-
 InFlightDiagnostic Problems::error(StringRef rule) {
   failed = true;
   return emitError(file) << "rule " << rule << ": ";

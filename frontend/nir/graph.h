@@ -2,6 +2,7 @@
 #pragma once
 
 #include "frontend/nir/file.h"
+#include "frontend/quoted.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Diagnostics.h"
 
@@ -9,8 +10,6 @@
 #include <vector>
 
 namespace lasnn::nir {
-
-std::string quoted(llvm::StringRef name);
 
 constexpr size_t kMaxNodes = 10000;
 

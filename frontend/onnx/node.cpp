@@ -10,17 +10,6 @@ using llvm::StringRef;
 
 namespace lasnn::onnx_import {
 
-std::string quoted(StringRef name) {
-  std::string text = "\"";
-  for (unsigned char c : name.take_front(120)) {
-    if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
-      text += fmt::format("\\{:02X}", c);
-    else
-      text += char(c);
-  }
-  return text + (name.size() > 120 ? "…\"" : "\"");
-}
-
 StringRef kindText(Named::Kind kind) {
   switch (kind) {
   case Named::Kind::Poison:

@@ -4,6 +4,7 @@
 #include "frontend/onnx/constant.h"
 #include "frontend/onnx/neuron_body.h"
 #include "frontend/onnx/view.h"
+#include "frontend/quoted.h"
 #include "ir/Snn.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Diagnostics.h"
@@ -67,9 +68,6 @@ struct Import {
   mlir::InFlightDiagnostic remark(mlir::Location loc, llvm::StringRef rule);
   mlir::Location nameLoc(llvm::StringRef name);
 };
-
-/// A name from the file in a message: quoted, escaped, cut when long.
-std::string quoted(llvm::StringRef name);
 
 class Node {
 public:

@@ -33,9 +33,8 @@ struct SynapseShape {
 /// Blocks of neurons: 64 channels, a word of spikes each.
 constexpr uint32_t blockCount(uint32_t channels) { return (channels + kBlockChannels - 1) / kBlockChannels; }
 
-/// The widths that rows are packed in. A row's fields are stored plus 2^(bits-1), and this many rows can be added before they are split.
+/// The widths that rows are packed in. A row's fields are stored plus 2^(bits-1).
 constexpr bool isRowWidth(uint32_t bits) { return bits == 8 || bits == 7 || bits == 6 || bits == 4 || bits == 3 || bits == 2; }
-constexpr uint32_t rowsTogether(uint32_t bits) { return bits == 8 || bits == 4 ? 1 : bits == 7 || bits == 3 ? 2 : 4; }
 constexpr bool packsNibbles(uint32_t bits) { return bits <= 4; }
 
 /// Output channels of a full row: those of a block of packed weights.

@@ -9,7 +9,7 @@
 //     sums of high nibbles = h        of low nibbles = a - 16*h
 // Both are then words of two channels, summed as those of byte rows are but with an unsigned shift; each channel minus bias*n.
 //
-// Together: so many rows are added before they are split, which fields as narrow as format::rowsTogether asks for bear without a carry.
+// Together: so many rows are added before they are split, which narrow fields bear without a carry: 1 of 8 or 4 bits, 2 of 7 or 3, 4 of 6 or 2.
 #pragma once
 
 #include "kernels/gather/windows.h"

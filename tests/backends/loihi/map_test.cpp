@@ -1,7 +1,10 @@
 // A mapped network computes what the network does: outputs equal the plain executor's after the mapping's latency, on random networks, on a
 // small chip where every limit is near. LASNN_TEST_SEED and LASNN_TEST_COUNT choose the networks.
 #include "backends/loihi/check/check.h"
+#include "backends/loihi/lower/lower.h"
 #include "backends/loihi/map/map.h"
+#include "backends/loihi/map/tiling.h"
+#include "backends/loihi/map/traffic.h"
 #include "backends/loihi/sim/simulator.h"
 #include "tests/backends/loihi/plain_mapper.h"
 #include "tests/runtime/random_plan.h"
@@ -87,7 +90,11 @@ TEST(LoihiMap, RandomNetworksComputeTheSameOnTheChip) {
 
 /// A chain of convolutions and a read-out large enough that cores are full: lists of several entries, cxBase beyond its limit, packed
 /// cores.
-plan::Network chain(uint64_t seed, uint32_t decay, plan::Reset reset, bool direct) {
+struct Conv {
+  uint32_t channels, kernel, stride, pad;
+};
+plan::Network chain(uint64_t seed, uint32_t decay, plan::Reset reset, bool direct,
+                    const std::vector<Conv> &convs = {{16, 3, 2, 1}, {32, 3, 2, 1}, {64, 4, 2, 1}}) {
   std::mt19937_64 random(seed);
   plan::Network net;
   net.name = "chain";
@@ -131,9 +138,8 @@ plan::Network chain(uint64_t seed, uint32_t decay, plan::Reset reset, bool direc
     }
     net.layers.push_back(std::move(layer));
   };
-  add(16, 3, 2, 1, false);
-  add(32, 3, 2, 1, false);
-  add(64, 4, 2, 1, false);
+  for (const Conv &c : convs)
+    add(c.channels, c.kernel, c.stride, c.pad, false);
   add(10, 0, 1, 0, true);
   return net;
 }
@@ -153,6 +159,36 @@ TEST(LoihiMap, FullCoresComputeTheSameOnTheChip) {
 }
 
 /// Every search gives way; what fits at all is still found.
+/// What a layer's cut costs in packets is known when the layer is cut: a narrow beam finds what a wide one finds.
+TEST(LoihiMap, ANarrowSearchFindsTheQuietestBoxes) {
+  const Chip chip = *loadChip("loihi1").chip;
+  // Synapse memory binds: full depth in small boxes, or large boxes of few channels.
+  const LowerResult lowered =
+      lower(chain(1, 2048, plan::Reset::Zero, true, {{64, 3, 2, 1}, {64, 3, 1, 1}, {96, 3, 2, 1}, {128, 3, 1, 1}}), chip);
+  ASSERT_TRUE(lowered.model);
+  const auto packets = [&](uint32_t beam, uint32_t grids) {
+    TilingOptions options;
+    options.objective = *parseObjective("energy");
+    options.beam = beam, options.grids = grids;
+    const TilingResult cut = tile(*lowered.model, chip, options);
+    EXPECT_LT(cut.failed, 0);
+    Partition partition;
+    std::vector<CoreBuild> builds;
+    for (uint32_t p = 0; p < lowered.model->populations.size(); ++p)
+      for (Tile &tile : tilesOf(p, lowered.model->populations[p], cut.grids[p])) {
+        partition.cores.push_back({std::move(tile)});
+        builds.push_back(buildCore(*lowered.model, partition.cores.back(), chip));
+      }
+    double sum = 0;
+    for (const Traffic::Edge &e : trafficOf(*lowered.model, partition, builds).edges)
+      sum += e.packets;
+    return sum;
+  };
+  const double narrow = packets(4, 8), wide = packets(128, 64);
+  EXPECT_EQ(narrow, wide);
+  EXPECT_GT(wide, 0);
+}
+
 TEST(LoihiMap, NoTimeStillGivesAMappingThatFits) {
   const Chip chip = *loadChip("loihi1").chip;
   for (const char *objective : {"cores", "energy"}) {

@@ -17,6 +17,8 @@ import sys
 import tempfile
 import warnings
 
+from oracle import again_in_venv
+
 try:
     import numpy as np
     import onnx
@@ -24,12 +26,7 @@ try:
     from onnx.backend.test.case.node import collect_testcases
     from onnx.reference import ReferenceEvaluator
 except ImportError as error:
-    venv = os.environ.get("LASNN_VENV") or os.path.join(os.path.dirname(__file__), "../../../.venv")
-    python = os.path.join(venv, "bin", "python")
-    if os.path.exists(python) and "LASNN_ORACLE_VENV" not in os.environ:
-        os.execve(python, [python, *sys.argv], {**os.environ, "LASNN_ORACLE_VENV": "1"})
-    print(f"skipped: {error}; pip install numpy onnx in .venv or $LASNN_VENV")
-    sys.exit(77)
+    again_in_venv(error, "numpy onnx")
 
 MINIMUM = 20
 NEWEST_OPSET = 22

@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 
+from oracle import again_in_venv
+
 try:
     import numpy as np
     from onnx import TensorProto as T
@@ -21,12 +23,7 @@ try:
     from onnx import numpy_helper
     import onnxruntime as ort
 except ImportError as error:
-    venv = os.environ.get("LASNN_VENV") or os.path.join(os.path.dirname(__file__), "../../../.venv")
-    python = os.path.join(venv, "bin", "python")
-    if os.path.exists(python) and "LASNN_ORACLE_VENV" not in os.environ:
-        os.execve(python, [python, *sys.argv], {**os.environ, "LASNN_ORACLE_VENV": "1"})
-    print(f"skipped: {error}; pip install numpy onnx onnxruntime in .venv or $LASNN_VENV")
-    sys.exit(77)
+    again_in_venv(error, "numpy onnx onnxruntime")
 
 SAMPLES = 3
 

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 
+from oracle import again_in_venv
+
 try:
     import numpy as np
     import onnx
@@ -23,12 +25,7 @@ try:
     from onnx import numpy_helper
     import onnxruntime as ort
 except ImportError as error:
-    venv = os.environ.get("LASNN_VENV") or os.path.join(os.path.dirname(__file__), "../../../.venv")
-    python = os.path.join(venv, "bin", "python")
-    if os.path.exists(python) and "LASNN_ORACLE_VENV" not in os.environ:
-        os.execve(python, [python, *sys.argv], {**os.environ, "LASNN_ORACLE_VENV": "1"})
-    print(f"skipped: {error}; pip install numpy onnx onnxruntime in .venv or $LASNN_VENV")
-    sys.exit(77)
+    again_in_venv(error, "numpy onnx onnxruntime")
 
 RELATIVE = 64 * 2.0**-24
 STUDENTS = int(os.environ.get("LASNN_ORACLE_STUDENTS", "24"))
